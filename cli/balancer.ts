@@ -1,0 +1,148 @@
+import type { ApiServer } from "../api/serve.ts";
+import { systemClock } from "../lib/clock.ts";
+import type { ConfigSource } from "../lib/control.ts";
+import { descriptorBudget } from "../lib/host/budget.ts";
+import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
+import { DescriptorReserve } from "../lib/host/reserve.ts";
+import type { Log } from "../lib/log.ts";
+import type { ApiSpec, Config } from "../lib/model.ts";
+import { lookup } from "../lib/net/lookup.ts";
+import { Names } from "../lib/net/names.ts";
+import { Semaphore } from "../lib/semaphore.ts";
+import { counterBuffer, Counters } from "../lib/stats/counters.ts";
+import { MAX_WORKERS } from "../lib/stats/layout.ts";
+import { Slots } from "../lib/stats/slots.ts";
+import { Supervisor } from "../lib/supervisor.ts";
+import { Workers } from "../lib/workers.ts";
+import type { Parts } from "./parts.ts";
+
+/** Descriptors kept back for making a worker. */
+const RESERVED_DESCRIPTORS = 12;
+/** Descriptors that are open at rest, where they can't be counted. */
+const USUALLY_OPEN = 64;
+/** Bytes that the large buffers of all workers may take together. */
+const BUFFER_BUDGET = 128 << 20;
+
+/** A balancer that runs: what the life cycle needs of it. */
+export type Balancer = {
+  readonly supervisor: Supervisor;
+  readonly workers: Workers;
+  readonly counters: Counters;
+  /** The API as it runs; replaced when its address changes. */
+  api: ApiServer | undefined;
+  readonly reserve: DescriptorReserve;
+  /** The soft limit of descriptors, if known. */
+  readonly descriptors: number | undefined;
+  /** Descriptors that were open without the servers' listeners. */
+  readonly openDescriptors: number;
+};
+
+/**
+ * Starts workers, servers and the API, in this order, each only when the one before stands.
+ * @throws StartError when something can't be bound; nothing is left behind then.
+ */
+export async function startBalancer(
+  parts: Parts,
+  config: Config,
+  source: ConfigSource,
+  startedAtMs: number,
+  log: Log,
+): Promise<Balancer> {
+  const facts = await hostFacts();
+  const descriptors = await raiseDescriptorLimit(facts);
+  const reserve = new DescriptorReserve(RESERVED_DESCRIPTORS);
+  const count = workerCount(config, facts.quotaCores);
+  const buffer = counterBuffer(count);
+  const counters = new Counters(buffer, count, count);
+  const workers = new Workers({
+    count,
+    spawn: () => {
+      reserve.release();
+      setTimeout(() => reserve.hold(), 1_000);
+      return parts.spawnWorker();
+    },
+    buffer,
+    counters,
+    setup: {
+      bufferBudget: BUFFER_BUDGET / count,
+      debug: config.logging.level === "debug" || config.logging.level === "trace",
+    },
+    clock: systemClock,
+    log,
+  });
+  const supervisor = new Supervisor({ ...config, servers: new Map(), pools: new Map() }, {
+    ...parts.kinds,
+    workers,
+    counters,
+    slots: new Slots(counters),
+    names: namesOf(log),
+    clock: systemClock,
+    random: Math.random,
+    checkPlaces: new Semaphore(descriptorBudget(descriptors, 0).checks),
+    log: log.part("pool"),
+    source,
+    startedAtMs,
+  });
+  try {
+    await workers.start();
+    await supervisor.apply(config);
+    const api = config.api && await startApi(parts, config.api, supervisor, log);
+    const listeners = config.servers.size * count;
+    const open = await openDescriptors();
+    const openBeside = open === undefined ? USUALLY_OPEN : open - listeners;
+    const balancer: Balancer = {
+      ...{ supervisor, workers, counters, api, reserve, descriptors },
+      openDescriptors: openBeside,
+    };
+    setCapacity(balancer, config, log);
+    return balancer;
+  } catch (error) {
+    supervisor.stop();
+    workers.end();
+    reserve[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Starts the API, with a warning where it is reachable from elsewhere without credentials. */
+export function startApi(
+  parts: Parts,
+  spec: ApiSpec,
+  supervisor: Supervisor,
+  log: Log,
+): Promise<ApiServer> {
+  return parts.serveApi(spec, supervisor, log.part("api"));
+}
+
+/** Sets how many sessions the process may have, from the descriptor limit and the configuration. */
+export function setCapacity(balancer: Balancer, config: Config, log: Log): void {
+  const listeners = config.servers.size * balancer.workers.options.count;
+  const open = balancer.openDescriptors + listeners;
+  const allowed = descriptorBudget(balancer.descriptors, open).sessions;
+  const wanted = config.process.maxSessions ?? allowed;
+  if (wanted > allowed) {
+    log.warning(`max_sessions is more than the descriptor limit allows; raise it: ulimit -n`, {
+      max_sessions: wanted,
+      allowed,
+      descriptors: balancer.descriptors ?? "unknown",
+    });
+  }
+  balancer.counters.capacity = Math.min(wanted, allowed);
+}
+
+function workerCount(config: Config, quotaCores: number | undefined): number {
+  const cores = Math.min(navigator.hardwareConcurrency, quotaCores ?? Infinity);
+  // elsewhere the system hands all connections to one of the listeners that share a port
+  const spreads = Deno.build.os === "linux" || Deno.build.os === "android";
+  return Math.min(MAX_WORKERS, config.process.workers ?? (spreads ? cores : 1));
+}
+
+function namesOf(log: Log): Names {
+  return new Names({
+    lookup,
+    clock: systemClock,
+    random: Math.random,
+    onFailure: (host, why) =>
+      log.warning("a backend's name can't be resolved; it is tried again and again", { host, why }),
+  });
+}

@@ -1,0 +1,70 @@
+import { parseBackendLine } from "../lib/backend_line.ts";
+import { type Kinds, loadConfig } from "../lib/config/load.ts";
+import { ConfigError, printProblem, StartError } from "../lib/errors.ts";
+import { backendKey, type Config } from "../lib/model.ts";
+import { metaOf } from "../lib/config/pool.ts";
+import { readConfigFile } from "../lib/source/file.ts";
+import type { Output } from "./output.ts";
+
+/** What `twixt check` is asked. */
+export type CheckOptions = {
+  readonly kinds: Kinds;
+  /** By the file's extension when left out. */
+  readonly format?: "toml" | "json" | undefined;
+  /** Makes unknown keys warnings. */
+  readonly lenient?: boolean | undefined;
+};
+
+/**
+ * `twixt check FILE`: says whether a configuration can be used, and everything that is wrong with it. Starts and opens
+ * nothing. Answers the exit code: 0, or 2 when the file can't be read or used.
+ */
+export async function checkCommand(
+  file: string,
+  options: CheckOptions,
+  output: Output,
+): Promise<number> {
+  try {
+    const { text, format } = await readConfigFile(file, options.format);
+    const { kinds, lenient = false } = options;
+    const { config, warnings } = loadConfig(text, { file, format, kinds, lenient });
+    for (const warning of warnings) output.err(`warning: ${printProblem(warning)}\n`);
+    output.out(`${file}: ok, ${summary(config, kinds)}\n`);
+    return 0;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const problem of error.problems) output.err(`${printProblem(problem)}\n`);
+      output.err(`${file}: ${counted(error.problems.length, "problem")}\n`);
+    } else if (error instanceof StartError) {
+      output.err(`${error.message}\n       ${error.hint}\n`);
+    } else throw error;
+    return 2;
+  }
+}
+
+function summary({ servers, pools }: Config, kinds: Kinds): string {
+  const backends = new Set<string>();
+  for (const { kind, options } of [...pools.values()].flatMap((pool) => pool.discoveries)) {
+    const { shape } = kinds.discoveries.get(kind);
+    for (const key of Object.keys(shape)) {
+      if (metaOf(shape[key])["backends"] !== true) continue;
+      for (const name of namedIn(options[key])) backends.add(name);
+    }
+  }
+  return [
+    counted(servers.size, "server"),
+    counted(pools.size, "pool"),
+    `${counted(backends.size, "backend")} named`,
+  ].join(", ");
+}
+
+/** Backends that stand in the configuration itself. */
+function namedIn(list: unknown): string[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((line) => parseBackendLine(String(line)))
+    .filter((backend) => typeof backend !== "string").map(backendKey);
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

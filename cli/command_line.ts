@@ -1,0 +1,154 @@
+import { Command, CommanderError, Option } from "commander";
+import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
+import { readConfigFile } from "../lib/source/file.ts";
+import { loadConfig } from "../lib/config/load.ts";
+import { checkCommand } from "./check.ts";
+import { demo } from "./demo.ts";
+import { initCommand } from "./init.ts";
+import type { Output } from "./output.ts";
+import type { Parts } from "./parts.ts";
+import { proxy, type ProxyOptions } from "./proxy.ts";
+import { type Loaded, run } from "./run.ts";
+
+/** Options that every command which runs a balancer takes. */
+type StartOptions = {
+  readonly format?: "toml" | "json";
+  readonly pidfile?: string;
+  readonly lenient?: boolean;
+};
+
+/**
+ * Does what the command line says. Returns the exit code: 0 done, 1 a failure while running, 2 wrong usage or
+ * configuration, 70 a worker that hung.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  parts: Parts,
+  output: Output,
+): Promise<number> {
+  let code = 0;
+  const program = commands(parts, output, (result) => code = result);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    return failed(error, output);
+  }
+}
+
+/** Tells what went wrong and what to do; never a stack trace. */
+function failed(error: unknown, output: Output): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) output.err(`error: ${printProblem(problem)}\n`);
+    return 2;
+  }
+  if (error instanceof StartError) {
+    output.err(`error: ${error.message}\n       ${error.hint}\n`);
+    return error.usage ? 2 : 1;
+  }
+  output.err(`error: ${messageOf(error)}\n       this is a defect of twixt; please report it\n`);
+  return 1;
+}
+
+function commands(parts: Parts, output: Output, done: (code: number) => void): Command {
+  const program = new Command("twixt")
+    .description("A layer-4 load balancer. Without a configuration it runs a demo.")
+    .version(parts.version, "-v, --version", "print the version")
+    .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.err })
+    .showHelpAfterError("(add --help for what there is)")
+    .option("-c, --config <file>", "run with this configuration")
+    .addHelpText("after", EXAMPLES);
+  withStartOptions(program).action(async (options: StartOptions & { config?: string }) => {
+    done(
+      options.config === undefined
+        ? await demo(parts, options.pidfile, output)
+        : await fromFile(parts, options.config, options, output),
+    );
+  });
+  withStartOptions(program.command("from-file <file>"))
+    .description("run with a configuration file (TOML, or JSON by its name or -f json)")
+    .addHelpText("after", "\nExample:\n  twixt from-file twixt.toml -p /run/twixt.pid")
+    .action(async (file: string, options: StartOptions) =>
+      done(await fromFile(parts, file, merged(program, options), output))
+    );
+  program.command("demo")
+    .description("run three small backends and a balancer in front of them")
+    .addHelpText("after", "\nExample:\n  twixt demo")
+    .action(async () => done(await demo(parts, undefined, output)));
+  program.command("proxy <bind> <backends...>")
+    .description("balance without any file")
+    .option("-b, --balance <strategy>", "how to choose a backend", "weight")
+    .option("-a, --api <host:port>", "serve the management API there")
+    .option("-w, --workers <n>", "data-plane workers (default: one a core)", Number)
+    .option("--no-check", "don't check the backends")
+    .addHelpText("after", PROXY_EXAMPLE)
+    .action(async (bind: string, backends: string[], options: ProxyOptions) =>
+      done(await proxy(parts, bind, backends, options, output))
+    );
+  program.command("check <file>")
+    .description("say everything that is wrong with a configuration file")
+    .addOption(formatOption())
+    .option("--lenient", "unknown keys are warnings, not errors")
+    .addHelpText("after", "\nExample:\n  twixt check twixt.toml")
+    .action(async (file: string, options: StartOptions) =>
+      done(await checkCommand(file, { ...merged(program, options), kinds: parts.kinds }, output))
+    );
+  program.command("init [file]")
+    .description("print a commented configuration to start from, or write it to a file")
+    .addHelpText("after", "\nExample:\n  twixt init twixt.toml && twixt check twixt.toml")
+    .action(async (file: string | undefined) => done(await initCommand(file, output)));
+  program.command("version").description("print the version")
+    .action(() => output.out(`${parts.version}\n`));
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  twixt                                   the demo: http://127.0.0.1:3000
+  twixt proxy :3000 10.0.0.1:80 10.0.0.2:80
+  twixt init twixt.toml                   a configuration to start from
+  twixt check twixt.toml                  what is wrong with it
+  twixt -c twixt.toml                     run it; kill -HUP reloads, kill stops when all are done`;
+
+const PROXY_EXAMPLE = `
+Example:
+  twixt proxy :3000 10.0.0.1:80 "10.0.0.2:80 weight=2" --balance leastconn --api 127.0.0.1:8888`;
+
+function formatOption(): Option {
+  return new Option("-f, --format <format>", "instead of going by the file's name")
+    .choices(["toml", "json"]);
+}
+
+function withStartOptions(command: Command): Command {
+  return command
+    .addOption(formatOption())
+    .option("-p, --pidfile <file>", "write the process id there")
+    .option("--lenient", "unknown keys are warnings, not errors");
+}
+
+/** gobetween takes the flags before and after the command alike. */
+function merged(program: Command, options: StartOptions): StartOptions {
+  return { ...program.opts<StartOptions>(), ...options };
+}
+
+function fromFile(
+  parts: Parts,
+  file: string,
+  options: StartOptions,
+  output: Output,
+): Promise<number> {
+  const load = async (): Promise<Loaded> => {
+    const { text, format } = await readConfigFile(file, options.format);
+    return loadConfig(text, {
+      file,
+      format,
+      kinds: parts.kinds,
+      lenient: options.lenient ?? false,
+    });
+  };
+  const source = { kind: "file", path: file } as const;
+  return run(parts, { load, source, pidFile: options.pidfile }, output);
+}

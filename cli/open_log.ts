@@ -1,0 +1,48 @@
+import { messageOf, StartError } from "../lib/errors.ts";
+import { type ByteSink, LineWriter } from "../lib/line_writer.ts";
+import { type Log, startLog } from "../lib/log.ts";
+import type { LoggingSpec } from "../lib/model.ts";
+
+/** A log that runs, and the writer behind it. */
+export type OpenLog = { readonly log: Log; readonly writer: LineWriter };
+
+/**
+ * Starts logging as configured. The caller closes the writer.
+ * @throws StartError when the log file can't be opened.
+ */
+export async function openLog(spec: LoggingSpec): Promise<OpenLog> {
+  const open = opener(spec.output);
+  try {
+    (await open()).close?.(); // better found now than with the first line
+  } catch (error) {
+    throw new StartError(
+      `log file ${spec.output} can't be opened: ${messageOf(error)}`,
+      "choose a path that this user may write to, or stdout",
+    );
+  }
+  const writer = new LineWriter(
+    open,
+    (dropped) => spec.format === "json" ? droppedJson(dropped) : droppedText(dropped),
+  );
+  return { log: await startLog(spec, (line) => writer.write(line)), writer };
+}
+
+function opener(output: string): () => Promise<ByteSink> {
+  switch (output) {
+    case "":
+    case "stdout":
+      return () => Promise.resolve({ write: (bytes) => Deno.stdout.write(bytes) });
+    case "stderr":
+      return () => Promise.resolve({ write: (bytes) => Deno.stderr.write(bytes) });
+    default:
+      return () => Deno.open(output, { append: true, create: true, mode: 0o644 });
+  }
+}
+
+function droppedText(dropped: number): string {
+  return `log lines were lost because nobody took them: ${dropped}\n`;
+}
+
+function droppedJson(dropped: number): string {
+  return JSON.stringify({ level: "warning", msg: "log lines were lost", name: "log", dropped }) + "\n";
+}

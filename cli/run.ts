@@ -1,0 +1,197 @@
+import { systemClock } from "../lib/clock.ts";
+import type { ConfigSource } from "../lib/control.ts";
+import { ConfigError, messageOf, printProblem, type Problem, StartError } from "../lib/errors.ts";
+import { writePidFile } from "../lib/host/pid_file.ts";
+import type { Log } from "../lib/log.ts";
+import type { Config } from "../lib/model.ts";
+import { Watchdog } from "../lib/watchdog.ts";
+import { type Balancer, setCapacity, startApi, startBalancer } from "./balancer.ts";
+import { openLog } from "./open_log.ts";
+import type { Output } from "./output.ts";
+import type { Parts } from "./parts.ts";
+import { type Order, Signals } from "./signals.ts";
+
+/** A configuration and what is worth a warning in it. */
+export type Loaded = { readonly config: Config; readonly warnings: readonly Problem[] };
+
+/** What to run, and how. */
+export type RunOptions = {
+  /** Reads the configuration: at start, and again at each reload. */
+  load(): Promise<Loaded>;
+  readonly source: ConfigSource;
+  readonly pidFile?: string | undefined;
+  /** Told once everything listens. */
+  onListening?(balancer: Balancer): void;
+};
+
+/** How often the control plane looks after its workers. */
+const TICK_MS = 250;
+/** How often rates are computed. */
+const SAMPLE_MS = 2_000;
+/** Longest wait for the log's last lines. */
+const LAST_LINES_MS = 500;
+/** The exit code after which a service manager should start the program anew. */
+const EXIT_WATCHDOG = 70;
+
+/**
+ * Runs a balancer until it is told to stop. Returns the exit code.
+ * @throws ConfigError, StartError when it can't start.
+ */
+export async function run(parts: Parts, options: RunOptions, output: Output): Promise<number> {
+  const startedAtMs = Date.now();
+  const fault = faultHook();
+  using signals = new Signals(fault !== undefined);
+  const { config, warnings } = await options.load();
+  using _pidFile = options.pidFile === undefined ? undefined : writePidFile(options.pidFile);
+  const { log, writer } = await openLog(config.logging);
+  surviveRejections(log);
+  for (const warning of warnings) log.warning(printProblem(warning));
+  try {
+    const balancer = await startBalancer(parts, config, options.source, startedAtMs, log);
+    Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
+    announce(parts, balancer, log);
+    options.onListening?.(balancer);
+    using _care = lookAfter(balancer, config, (message) => {
+      log.error(message);
+      output.err(`error: ${message}\n`);
+    });
+    for (;;) {
+      const order = await signals.next();
+      if (order === "stop") return await stop(balancer, signals, log);
+      if (order === "fault") balancer.workers.fault(0, fault!);
+      if (order === "reload") {
+        writer.reopen();
+        await reload(parts, options, balancer, log);
+      }
+    }
+  } finally {
+    await writer.close(LAST_LINES_MS);
+  }
+}
+
+/** `die` or `hang`: what a worker does on SIGQUIT, for tests of how the rest copes. */
+function faultHook(): "die" | "hang" | undefined {
+  const fault = Deno.env.get("TWIXT_TEST_FAULT");
+  return fault === "die" || fault === "hang" ? fault : undefined;
+}
+
+/** Whatever goes wrong in one place must not end the process. */
+function surviveRejections(log: Log): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("an error that nobody expected", { why: messageOf(event.reason) });
+  });
+}
+
+function announce(parts: Parts, { supervisor, workers, counters, api }: Balancer, log: Log): void {
+  log.info(`twixt ${parts.version}`, {
+    pid: Deno.pid,
+    workers: workers.options.count,
+    sessions_allowed: counters.capacity,
+  });
+  for (const { name, hostname, port } of supervisor.listening()) {
+    log.info("listening", { server: name, address: `${hostname}:${port}` });
+  }
+  if (api !== undefined) log.info("API listening", { address: `${api.hostname}:${api.port}` });
+}
+
+/** The control plane's tick: watchdog, rates. Disposing ends it. */
+function lookAfter(
+  { supervisor, workers, counters }: Balancer,
+  config: Config,
+  complain: (message: string) => void,
+): Disposable {
+  const watchdog = new Watchdog(counters, config.process.watchdogMs, TICK_MS);
+  const watch = setInterval(() => {
+    const worker = watchdog.tick(workers.running());
+    if (worker === undefined) return;
+    complain(
+      `worker ${worker} hangs (no heartbeat for ${config.process.watchdogMs} ms) and can't be ` +
+        `stopped; ending the process with code ${EXIT_WATCHDOG} so that it is started anew`,
+    );
+    Deno.exit(EXIT_WATCHDOG);
+  }, TICK_MS);
+  const sample = setInterval(() => supervisor.sample(), SAMPLE_MS);
+  return {
+    [Symbol.dispose]() {
+      clearInterval(watch);
+      clearInterval(sample);
+    },
+  };
+}
+
+/** Validates and applies the configuration anew. What can't be used changes nothing. */
+async function reload(
+  parts: Parts,
+  options: RunOptions,
+  balancer: Balancer,
+  log: Log,
+): Promise<void> {
+  try {
+    const { config, warnings } = await options.load();
+    for (const warning of warnings) log.warning(printProblem(warning));
+    const before = balancer.supervisor.config();
+    const changes = await balancer.supervisor.apply(config);
+    await moveApi(parts, balancer, before, config, log);
+    setCapacity(balancer, config, log);
+    for (const key of needsRestart(before, config)) {
+      log.warning(`a changed ${key} takes effect with the next start`);
+    }
+    log.info(`reloaded: ${changes}`);
+  } catch (error) {
+    log.error("the new configuration isn't used, the old one stays in force");
+    const problems = error instanceof ConfigError ? error.problems.map(printProblem) : [
+      error instanceof StartError ? `${error.message}\n${error.hint}` : messageOf(error),
+    ];
+    for (const problem of problems) log.error(problem.replace(/\s*\n\s*/g, "; "));
+  }
+}
+
+async function moveApi(
+  parts: Parts,
+  balancer: Balancer,
+  before: Config,
+  after: Config,
+  log: Log,
+): Promise<void> {
+  if (JSON.stringify(before.api) === JSON.stringify(after.api)) return;
+  await balancer.api?.close();
+  balancer.api = undefined;
+  if (after.api !== undefined) {
+    balancer.api = await startApi(parts, after.api, balancer.supervisor, log);
+  }
+}
+
+function needsRestart(before: Config, after: Config): string[] {
+  const changed: string[] = [];
+  if (before.process.workers !== after.process.workers) changed.push("workers");
+  if (before.process.watchdogMs !== after.process.watchdogMs) changed.push("watchdog");
+  if (JSON.stringify(before.logging) !== JSON.stringify(after.logging)) changed.push("[logging]");
+  return changed;
+}
+
+/** Finishes what is open, up to the limit; a second order to stop ends it at once. */
+async function stop(balancer: Balancer, signals: Signals, log: Log): Promise<number> {
+  const { supervisor, workers, counters } = balancer;
+  const { shutdownMs } = supervisor.config().process;
+  const open = counters.active(0);
+  log.info("stopping: no new clients, open sessions may finish", { open, limit_ms: shutdownMs });
+  const enough = new AbortController();
+  const second = again(signals).then(() => "told again");
+  const late = systemClock.sleep(shutdownMs, enough.signal).then(() => "the limit has passed");
+  const drained = workers.drain().then(() => "all sessions have ended");
+  const why = await Promise.race([second, late, drained]);
+  enough.abort();
+  const cut = counters.active(0);
+  log.info(`stopped: ${why}`, { cut });
+  supervisor.stop();
+  workers.end();
+  await balancer.api?.close();
+  balancer.reserve[Symbol.dispose]();
+  return 0;
+}
+
+async function again(signals: Signals): Promise<void> {
+  let order: Order;
+  do order = await signals.next(); while (order !== "stop");
+}

@@ -1,0 +1,44 @@
+/** What an operator asks of a running process. */
+export type Order = "stop" | "reload" | "fault";
+
+/**
+ * Registers all signal handlers at once: adding the first one when descriptors are short would end the
+ * process. Orders that come before {@link Signals.next} is called wait. Disposing restores the defaults.
+ */
+export class Signals {
+  readonly #orders: Order[] = [];
+  readonly #handlers: [Deno.Signal, () => void][];
+  #waiting: ((order: Order) => void) | undefined;
+
+  /** @param faults Test hook: SIGQUIT orders a fault instead of ending the process. */
+  constructor(faults: boolean) {
+    const orders: [Deno.Signal, Order][] = [
+      ["SIGTERM", "stop"],
+      ["SIGINT", "stop"],
+      ["SIGHUP", "reload"],
+    ];
+    if (faults) orders.push(["SIGQUIT", "fault"]);
+    this.#handlers = orders
+      .filter(([signal]) => Deno.build.os !== "windows" || signal === "SIGINT")
+      .map(([signal, order]) => [signal, () => this.#arrive(order)]);
+    for (const [signal, handler] of this.#handlers) Deno.addSignalListener(signal, handler);
+  }
+
+  /** The next order. Only one caller may wait. */
+  next(): Promise<Order> {
+    const order = this.#orders.shift();
+    if (order !== undefined) return Promise.resolve(order);
+    return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  #arrive(order: Order): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) this.#orders.push(order);
+    else waiting(order);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, handler] of this.#handlers) Deno.removeSignalListener(signal, handler);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Addresses as text: `host:port`, binds, and networks in CIDR form. The only file that knows the package for IPv6 text.
+ * Functions that judge what a person wrote answer a string where it is wrong: what is wrong, and after a line
+ * break, where there is more to say, what to do.
+ */
+import ipaddr from "ipaddr.js";
+import type { Bind } from "./model.ts";
+
+/** A host and a port, taken apart. */
+export type HostPort = {
+  /** A name or an address literal; IPv6 without brackets; empty for `:3000`. */
+  readonly host: string;
+  /** 0 to 65535. */
+  readonly port: number;
+};
+
+/** Takes `host:port`, `[::1]:port` or `:port` apart. */
+export function parseHostPort(text: string): HostPort | string {
+  const shown = JSON.stringify(text);
+  if (text.includes("://")) return `${shown} is a URL\nwrite host:port alone`;
+  const colon = text.lastIndexOf(":");
+  if (colon < 0) return `${shown} has no port\nwrite host:port, for example "localhost:8000"`;
+  const port = parsePort(text.slice(colon + 1));
+  if (port === undefined) {
+    return `${shown} has no valid port\nwrite host:port with a port from 1 to 65535`;
+  }
+  const host = text.slice(0, colon);
+  if (host.startsWith("[") && host.endsWith("]")) {
+    const inner = host.slice(1, -1);
+    return isIPv6(inner) ? { host: inner, port } : `${shown} has no IPv6 address in its brackets`;
+  }
+  if (host.includes(":")) {
+    return `${shown} has an IPv6 address without brackets\nwrite [${host}]:${port}`;
+  }
+  return /^[^\s/@[\]"'?#]*$/.test(host) ? { host, port } : `${shown} has no valid host`;
+}
+
+/** A port number in digits, 0 to 65535. */
+export function parsePort(text: string): number | undefined {
+  if (!/^\d{1,5}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port <= 65535 ? port : undefined;
+}
+
+/** `host:port`, with IPv6 in brackets. */
+export function printHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Where a listener binds. `:P` is every address of both families, `0.0.0.0:P` every IPv4 address and no other,
+ * `localhost:P` is 127.0.0.1. Other names are refused: which address they mean could change under a running listener.
+ */
+export function parseBind(text: string): Bind | string {
+  const parsed = parseHostPort(text);
+  if (typeof parsed === "string") {
+    return parsed.replace('write host:port, for example "localhost:8000"', 'write ":3000"')
+      .replace("a port from 1 to 65535", "a port from 0 to 65535");
+  }
+  const { host, port } = parsed;
+  if (host === "") return { hostname: "::", port, text };
+  if (host.toLowerCase() === "localhost") return { hostname: "127.0.0.1", port, text };
+  if (isIPv4(host)) return { hostname: host, port, text };
+  if (isIPv6(host)) return { hostname: ipaddr.parse(host).toString(), port, text };
+  return `"${host}" is a name, a bind needs an address\n` +
+    `write the address, 127.0.0.1:${port} for this host alone, or :${port} for all of its addresses`;
+}
+
+/** Is it four decimal numbers with dots? */
+export function isIPv4(text: string): boolean {
+  return parseIPv4(text) >= 0;
+}
+
+/** Is it an IPv6 literal, without brackets? A zone (`%eth0`) may follow. */
+export function isIPv6(text: string): boolean {
+  return text.includes(":") && ipaddr.IPv6.isValid(text);
+}
+
+/** Is it an address literal of either family, without brackets? */
+export function isIp(text: string): boolean {
+  return isIPv4(text) || isIPv6(text);
+}
+
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/** `::ffff:10.0.0.1` as `10.0.0.1`, anything else as it is. */
+export function unmap(ip: string): string {
+  return ip.length > 7 && ip.charCodeAt(0) === 58 ? MAPPED.exec(ip)?.[1] ?? ip : ip;
+}
+
+/** An IPv4 address as a number from 0 to 2^32 - 1, or -1 for anything else. No allocation. */
+export function parseIPv4(text: string): number {
+  let value = 0, octet = 0, digits = 0, dots = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 46) {
+      if (digits === 0 || ++dots > 3) return -1;
+      value = value * 256 + octet;
+      octet = digits = 0;
+    } else if (code < 48 || code > 57 || (digits > 0 && octet === 0)) {
+      return -1; // "010" would be octal to some, decimal to others
+    } else {
+      octet = octet * 10 + code - 48;
+      if (++digits > 3 || octet > 255) return -1;
+    }
+  }
+  return dots === 3 && digits > 0 ? value * 256 + octet : -1;
+}
+
+/** A network: IPv4 as one number, IPv6 as four; the bits behind the prefix are already cleared. */
+export type Cidr =
+  | { readonly family: 4; readonly base: number; readonly mask: number }
+  | { readonly family: 6; readonly base: Words; readonly mask: Words };
+
+/** An IPv6 address as four unsigned 32-bit numbers, most significant first. */
+export type Words = readonly [number, number, number, number];
+
+/** A network from `10.0.0.0/8`, `2001:db8::/32` or a single address; undefined when it is none. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [address = "", prefix, ...rest] = text.split("/");
+  if (rest.length > 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix))) return undefined;
+  const v4 = parseIPv4(address);
+  if (v4 >= 0) return networkV4(v4, prefix === undefined ? 32 : Number(prefix));
+  const words = parseIPv6(address);
+  if (words === undefined) return undefined;
+  const bits = prefix === undefined ? 128 : Number(prefix);
+  if (bits > 128) return undefined;
+  const mapped = words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+  if (mapped && bits >= 96) return networkV4(words[3], bits - 96);
+  const mask = [0, 1, 2, 3].map((i) => maskOf(bits - 32 * i)) as unknown as Words;
+  return { family: 6, mask, base: words.map((word, i) => (word & mask[i]!) >>> 0) as never };
+}
+
+function networkV4(address: number, bits: number): Cidr | undefined {
+  if (bits > 32) return undefined;
+  const mask = maskOf(bits);
+  return { family: 4, mask, base: (address & mask) >>> 0 };
+}
+
+function maskOf(bits: number): number {
+  return bits <= 0 ? 0 : bits >= 32 ? 0xffffffff : (0xffffffff << (32 - bits)) >>> 0;
+}
+
+/** An IPv6 literal as four numbers; undefined for anything else. A zone is left out. */
+export function parseIPv6(text: string): Words | undefined {
+  if (!isIPv6(text)) return undefined;
+  const parts = ipaddr.IPv6.parse(text).parts;
+  const word = (i: number) => ((parts[i]! << 16) | parts[i + 1]!) >>> 0;
+  return [word(0), word(2), word(4), word(6)];
+}
+
+/** Does the network hold this address? IPv4 networks hold IPv4-mapped addresses, too. */
+export function contains(cidr: Cidr, ip: string): boolean {
+  const v4 = parseIPv4(unmap(ip));
+  if (cidr.family === 4) return v4 >= 0 && ((v4 & cidr.mask) >>> 0) === cidr.base;
+  if (v4 >= 0) return false;
+  const words = parseIPv6(ip);
+  return words !== undefined && holds(cidr.base, cidr.mask, words);
+}
+
+/** Is `words` in the IPv6 network of `base` and `mask`? */
+export function holds(base: Words, mask: Words, words: Words): boolean {
+  return ((words[0] & mask[0]) >>> 0) === base[0] && ((words[1] & mask[1]) >>> 0) === base[1] &&
+    ((words[2] & mask[2]) >>> 0) === base[2] && ((words[3] & mask[3]) >>> 0) === base[3];
+}

@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { parseHostPort } from "./address.ts";
+import type { Backend } from "./model.ts";
+
+/** Counters and limits are 32-bit cells. */
+const MAX_NUMBER = 2 ** 31 - 1;
+const NUMBERS = ["weight", "priority", "max_connections"] as const;
+const OPTIONS = [...NUMBERS, "sni"];
+
+/**
+ * A backend from `host:port [weight=1] [priority=1] [max_connections=0] [sni=NAME]`, the options in any order. A string
+ * says what is wrong with the line, and after a line break, where there is more to say, what to do.
+ */
+export function parseBackendLine(line: string): Backend | string {
+  const [address = "", ...options] = line.trim().split(/\s+/);
+  if (address === "") return "an empty line is not a backend\nwrite host:port";
+  const parsed = parseHostPort(address);
+  if (typeof parsed === "string") return parsed;
+  const { host, port } = parsed;
+  if (host === "") {
+    return `"${address}" has no host\nwrite host:port, for example "localhost:${port}"`;
+  }
+  if (port === 0) {
+    return `"${address}" has no valid port\nwrite host:port with a port from 1 to 65535`;
+  }
+  const values = new Map<string, string>();
+  for (const option of options) {
+    const [, name, value = ""] = /^([^=]*)=(.*)$/.exec(option) ?? [];
+    if (name === undefined || !OPTIONS.includes(name)) {
+      return `"${option}" is not an option of a backend\nOne of ${OPTIONS.join("=, ")}=`;
+    }
+    if (values.has(name)) return `"${option}" says ${name} a second time`;
+    const wrong = name === "sni"
+      ? value === ""
+      : !/^\d+$/.test(value) || Number(value) > MAX_NUMBER;
+    if (wrong) {
+      return `"${option}" has no valid value\n` +
+        (name === "sni" ? "write sni=NAME" : `${name} is a whole number from 0 to ${MAX_NUMBER}`);
+    }
+    values.set(name, value);
+  }
+  const number = (name: (typeof NUMBERS)[number], other: number) =>
+    values.has(name) ? Number(values.get(name)) : other;
+  return {
+    host,
+    port,
+    weight: number("weight", 1),
+    priority: number("priority", 1),
+    maxConnections: number("max_connections", 0),
+    sni: values.get("sni") ?? "",
+  };
+}
+
+/**
+ * A list of backend lines in a configuration. Each is judged when the configuration is checked, so that a bad one is
+ * reported with its place. An empty list is allowed and warned of.
+ */
+export const backendLines: z.ZodType<string[], string[]> = z.array(
+  z.string().superRefine((line, context) => {
+    const parsed = parseBackendLine(line);
+    if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
+  }),
+).meta({ backends: true, warnWhenEmpty: "no backends" });

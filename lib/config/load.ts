@@ -1,0 +1,148 @@
+import { ConfigError, type Problem } from "../errors.ts";
+import type { Config, ConfigDocument, PoolSpec, Section, ServerSpec } from "../model.ts";
+import { showDefaults, showPool } from "./document.ts";
+import { type Format, parseText } from "./parse.ts";
+import { type Kinds, PoolReader } from "./pool.ts";
+import { placed } from "./positions.ts";
+import { readAcme, readApi, readListener, readLogging, showTop } from "./process.ts";
+import { isTable, type Read, readSection } from "./read.ts";
+import { Report } from "./report.ts";
+import * as schema from "./schema.ts";
+import { bindKey, readServer, type Surroundings } from "./server.ts";
+
+export type { Format, Kinds };
+
+/** How a configuration is read. */
+export type LoadOptions = {
+  /** The name that problems carry. */
+  readonly file: string;
+  readonly format: Format;
+  readonly kinds: Kinds;
+  /** Makes unknown keys warnings. */
+  readonly lenient?: boolean;
+};
+
+/** A configuration, and what is odd about it without being wrong. */
+export type Loaded = { readonly config: Config; readonly warnings: readonly Problem[] };
+
+const BUFFER_MAX_BYTES = 256 * 1024;
+
+/**
+ * Reads and checks a configuration, and fills in all defaults. Pure: nothing is opened and no name is looked up.
+ *
+ * @throws ConfigError with everything that is wrong, each with its line and column.
+ */
+export function loadConfig(text: string, options: LoadOptions): Loaded {
+  const raw = parseText(text, options.file, options.format);
+  const report = new Report(options.lenient ?? false);
+  const config = readConfig(raw, options.kinds, report);
+  const place = (problems: readonly Problem[]) =>
+    problems.length === 0 ? [] : placed(problems, text, options);
+  if (config === undefined || report.errors.length > 0) throw new ConfigError(place(report.errors));
+  return { config, warnings: place(report.warnings) };
+}
+
+function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefined {
+  const read = readSection(raw, schema.top, [], report);
+  if (read === undefined) return undefined;
+  const { given, values } = read;
+  const defaults: Read<schema.DefaultKeys> =
+    readSection(given["defaults"] ?? {}, schema.defaults, ["defaults"], report) ??
+      { given: {}, values: {} };
+  const [logging, shownLogging] = readLogging(given["logging"], report);
+  const [api, shownApi] = readApi(given["api"], report);
+  const reader = new PoolReader(kinds, report);
+  const pools = readPools(given["pools"], reader);
+  const servers = readServers(given["servers"], pools, {
+    pools: reader,
+    poolNames: isTable(given["pools"]) ? Object.keys(given["pools"]) : [],
+    binds: new Map(api === undefined ? [] : [[bindKey(api.bind), "the API"]]),
+    defaults,
+    bufferMaxBytes: values.buffer_max ?? BUFFER_MAX_BYTES,
+  });
+  const document: ConfigDocument = {
+    logging: shownLogging,
+    api: shownApi,
+    metrics: readListener(given["metrics"], schema.metrics, report),
+    defaults: showDefaults(defaults.given),
+    acme: readAcme(given["acme"], report),
+    profiler: readListener(given["profiler"], schema.profiler, report),
+    servers: servers.shown,
+    ...given["pools"] === undefined ? {} : { pools: pools.shown },
+    top: showTop(given),
+  };
+  return {
+    process: {
+      watchdogMs: values.watchdog ?? 0,
+      shutdownMs: values.shutdown_timeout ?? 0,
+      ...values.workers === undefined ? {} : { workers: values.workers },
+      ...values.max_sessions === undefined ? {} : { maxSessions: values.max_sessions },
+    },
+    logging,
+    ...api === undefined ? {} : { api },
+    servers: servers.specs,
+    pools: pools.specs,
+    document,
+  };
+}
+
+type Named<T> = { readonly specs: Map<string, T>; readonly shown: Record<string, Section> };
+
+/** The members of `[servers]` or `[pools]` whose names can be used. */
+function* named(raw: unknown, section: string, report: Report): Generator<[string, unknown]> {
+  if (raw === undefined) return;
+  const all: schema.Section<Record<never, never>> = { at: section, keys: {}, sections: [] };
+  if (!isTable(raw)) {
+    readSection(raw, all, [section], report);
+    return;
+  }
+  for (const [name, inner] of Object.entries(raw)) {
+    if (name !== "" && name !== "__proto__") yield [name, inner];
+    else report.error([section, name], `"${name}" can't be a name\nuse letters, digits, - and _`);
+  }
+}
+
+function readPools(raw: unknown, reader: PoolReader): Named<PoolSpec> {
+  const { report } = reader;
+  const specs = new Map<string, PoolSpec>();
+  const shown: Record<string, Section> = {};
+  for (const [name, inner] of named(raw, "pools", report)) {
+    const path = ["pools", name];
+    const read = readSection(inner, schema.pool, path, report);
+    if (read === undefined) continue;
+    if (read.given["discovery"] === undefined) {
+      report.error(path, `has no backends: discovery is missing\nadd [pools.${name}.discovery]`);
+      continue;
+    }
+    const pool = reader.read(name, read.values.balance, read.given, path);
+    if (pool === undefined) continue;
+    specs.set(name, pool.spec);
+    shown[name] = showPool(pool);
+  }
+  return { specs, shown };
+}
+
+/** Reads all servers; pools of their own are added to `pools`. */
+function readServers(
+  raw: unknown,
+  pools: Named<PoolSpec>,
+  around: Surroundings,
+): Named<ServerSpec> {
+  const { report } = around.pools;
+  const specs = new Map<string, ServerSpec>();
+  const shown: Record<string, Section> = {};
+  const led = new Set<string>();
+  for (const [name, inner] of named(raw, "servers", report)) {
+    const server = readServer(name, inner, around);
+    if (server === undefined) continue;
+    const { spec, pool } = server;
+    specs.set(name, spec);
+    shown[name] = server.shown;
+    led.add(spec.pool);
+    if (pool !== undefined) pools.specs.set(name, pool.spec);
+  }
+  for (const name of pools.specs.keys()) {
+    if (!led.has(name)) report.warn(["pools", name], "no server leads to it");
+  }
+  return { specs, shown };
+}

@@ -1,0 +1,97 @@
+/** The sections that aren't about servers: logging, API, and what is only checked. */
+import { parseBind } from "../address.ts";
+import type { ApiSpec, LoggingSpec, Section } from "../model.ts";
+import { showKeys, withOthers } from "./document.ts";
+import { readSection, type Table } from "./read.ts";
+import type { Report } from "./report.ts";
+import * as schema from "./schema.ts";
+
+/** Reads `[logging]`. */
+export function readLogging(raw: unknown, report: Report): [LoggingSpec, Section] {
+  const read = readSection(raw ?? {}, schema.logging, ["logging"], report);
+  const { level = "info", output = "stdout", format = "text" } = read?.values ?? {};
+  if (!["text", "json"].includes(format.toLowerCase())) {
+    report.warn(["logging", "format"], `"${format}" means text\nOne of text, json`);
+  }
+  const spec: LoggingSpec = {
+    level: level === "warn"
+      ? "warning"
+      : level === "panic"
+      ? "fatal"
+      : level as LoggingSpec["level"],
+    output,
+    format: format.toLowerCase() === "json" ? "json" : "text",
+  };
+  return [spec, showKeys(read?.given ?? {}, ["level", "output", "format"], "")];
+}
+
+/** Reads `[api]`; without a spec when it isn't enabled or something in it is wrong. */
+export function readApi(raw: unknown, report: Report): [ApiSpec | undefined, Section] {
+  const read = readSection(raw ?? {}, schema.api, ["api"], report);
+  const given = read?.given ?? {};
+  const { enabled = false, cors = false, allow = [] } = read?.values ?? {};
+  const inner = <T>(key: string, section: schema.Section<T>) =>
+    given[key] === undefined ? undefined : readSection(given[key], section, ["api", key], report);
+  const auth = inner("basic_auth", schema.basicAuth);
+  const tls = inner("tls", schema.apiTls);
+  const shown = withOthers(
+    {
+      enabled,
+      bind: given["bind"] ?? "",
+      basic_auth: auth === undefined ? null : showKeys(auth.given, ["login", "password"], ""),
+      tls: tls === undefined ? null : showKeys(tls.given, ["cert_path", "key_path"], ""),
+      cors,
+    },
+    given,
+    ["allow"],
+  );
+  const bind = read?.values.bind;
+  if (!enabled || bind === undefined) return [undefined, shown];
+  const parsed = bind === ""
+    ? 'is missing\nname an address, for example bind = "127.0.0.1:8888" (gobetween would take port 80 of all)'
+    : parseBind(bind);
+  if (auth !== undefined && auth.values.login === "") {
+    report.error(
+      ["api", "basic_auth", "login"],
+      "is empty\nname the account, or leave the section out",
+    );
+  }
+  if (typeof parsed === "string") {
+    report.error(["api", "bind"], parsed);
+    return [undefined, shown];
+  }
+  const { cert_path, key_path } = tls?.values ?? {};
+  const { login = "", password = "" } = auth?.values ?? {};
+  const spec: ApiSpec = {
+    bind: parsed,
+    cors,
+    allow,
+    ...auth === undefined ? {} : { basicAuth: { login, password } },
+    ...cert_path === undefined || key_path === undefined
+      ? {}
+      : { tls: { certPath: cert_path, keyPath: key_path } },
+  };
+  return [spec, shown];
+}
+
+/** Reads `[metrics]` or `[profiler]`, which say the same. */
+export function readListener(
+  raw: unknown,
+  section: schema.Section<schema.ListenerKeys>,
+  report: Report,
+): Section {
+  const read = readSection(raw ?? {}, section, [section.at], report);
+  return { enabled: read?.values.enabled ?? false, bind: read?.values.bind ?? "" };
+}
+
+/** Reads `[acme]`. */
+export function readAcme(raw: unknown, report: Report): Section | null {
+  if (raw === undefined) return null;
+  const read = readSection(raw, schema.acme, ["acme"], report);
+  return read === undefined ? null : { ...read.values };
+}
+
+/** What the API shows of the top level: our keys that were given. */
+export function showTop(given: Table): Section {
+  return withOthers({}, given, Object.keys(schema.top.keys));
+}

@@ -1,0 +1,119 @@
+/**
+ * Sections of a server that concern its listener: TLS, SNI, UDP, PROXY protocol. What isn't built yet is refused before
+ * these are asked; see unavailable.ts.
+ */
+import { z } from "zod";
+import type { KeyGroup } from "./legacy.ts";
+import type { Section } from "./schema.ts";
+import { duration, flag, text, whole } from "./values.ts";
+
+/** A section inside a server, and what the API shows for its keys that weren't given. */
+export type Inner = {
+  readonly section: Section<Record<string, unknown>>;
+  readonly shown: KeyGroup;
+};
+
+const strings = (describe: string) => z.array(z.string()).describe(describe).optional();
+const tlsCommon = {
+  ciphers: strings("Cipher suites of TLS 1.2."),
+  min_version: text("tls1, tls1.1, tls1.2 or tls1.3.").optional(),
+  max_version: text("tls1, tls1.1, tls1.2 or tls1.3.").optional(),
+  session_tickets: flag("Sessions can be resumed.").default(false),
+};
+const tlsShown = { ciphers: null, min_version: "", max_version: "", session_tickets: false };
+
+const sni: Inner = {
+  section: {
+    at: "servers.*.sni",
+    keys: {
+      hostname_matching_strategy: z.enum(["exact", "regexp"])
+        .describe("How a backend's sni is compared.").default("exact"),
+      unexpected_hostname_strategy: z.enum(["default", "reject", "any"])
+        .describe("Who serves a name that no backend has.").default("default"),
+      read_timeout: duration("Longest wait for the client's hello.").default(2_000),
+    },
+    sections: [],
+  },
+  shown: {
+    hostname_matching_strategy: "exact",
+    unexpected_hostname_strategy: "default",
+    read_timeout: "2s",
+  },
+};
+
+const tls: Inner = {
+  section: {
+    at: "servers.*.tls",
+    keys: {
+      acme_hosts: strings("Host names whose certificates come from [acme]."),
+      cert_path: text("Certificate, PEM.").optional(),
+      key_path: text("Its key, PEM.").optional(),
+      ...tlsCommon,
+      guard: z.enum(["auto", "always", "never"])
+        .describe("Keeps clients that never finish a handshake away.").default("auto"),
+      max_unfinished: whole("Unfinished handshakes that start the guard.", 1).default(512),
+      handshake_timeout: duration("Longest handshake.", 1).default(5_000),
+      certificates: z.array(z.unknown()).describe("Further certificates.").default([]),
+      client_auth: text("Asks clients for certificates.").optional(),
+      client_ca_path: text("Who signs them, PEM.").optional(),
+    },
+    sections: [],
+  },
+  shown: { acme_hosts: null, cert_path: "", key_path: "", ...tlsShown },
+};
+
+const backendsTls: Inner = {
+  section: {
+    at: "servers.*.backends_tls",
+    keys: {
+      ignore_verify: flag("Takes any certificate.").default(false),
+      root_ca_cert_path: text("Authorities instead of the system's, PEM.").optional(),
+      cert_path: text("Client certificate, PEM.").optional(),
+      key_path: text("Its key, PEM.").optional(),
+      ...tlsCommon,
+    },
+    sections: [],
+  },
+  shown: {
+    ignore_verify: false,
+    root_ca_cert_path: null,
+    cert_path: null,
+    key_path: null,
+    ...tlsShown,
+  },
+};
+
+const udp: Inner = {
+  section: {
+    at: "servers.*.udp",
+    keys: {
+      max_requests: whole("Packets of a client that end its session; 0 is no limit.", 0).default(0),
+      max_responses: whole("Packets to a client that end its session.", 0).default(0),
+      transparent: flag("Backends see the client's address.").default(false),
+      max_sessions: whole("Clients at the same time.", 1).default(4096),
+      when_full: z.enum(["refuse", "evict"]).describe("What a new client meets.").default("refuse"),
+      key: z.enum(["address", "ip"]).describe("What makes a client.").default("address"),
+      buffer_size: whole("Longest packet.", 512).default(16_384),
+    },
+    sections: [],
+  },
+  shown: { max_requests: 0, max_responses: 0, transparent: false },
+};
+
+const proxyProtocol: Inner = {
+  section: {
+    at: "servers.*.proxy_protocol",
+    keys: { version: z.enum(["1"]).describe("Version of the header sent to backends.") },
+    sections: [],
+  },
+  shown: { version: "" },
+};
+
+/** By name. */
+export const listenerSections: Readonly<Record<string, Inner>> = {
+  sni,
+  tls,
+  backends_tls: backendsTls,
+  udp,
+  proxy_protocol: proxyProtocol,
+};

@@ -1,0 +1,151 @@
+import { parseAccessRule } from "../access.ts";
+import type { AccessRule, AccessSpec, Bind, Section, ServerSpec } from "../model.ts";
+import { showServer } from "./document.ts";
+import type { PoolReader, ReadPool } from "./pool.ts";
+import { type Read, readSection, type Table } from "./read.ts";
+import type { Path, Report } from "./report.ts";
+import { listenerSections } from "./schema_listener.ts";
+import * as schema from "./schema.ts";
+import { oneOf } from "./suggest.ts";
+
+/** What servers need to know of the rest of the file. */
+export type Surroundings = {
+  readonly pools: PoolReader;
+  /** Names of `[pools]`, those that are wrong included. */
+  readonly poolNames: readonly string[];
+  readonly defaults: Read<schema.DefaultKeys>;
+  /** Who binds where, by {@link bindKey}. Servers add themselves. */
+  readonly binds: Map<string, string>;
+  readonly bufferMaxBytes: number;
+};
+
+/** A server, its own pool when it has one, and how the API shows it. */
+export type ReadServer = {
+  readonly spec: ServerSpec;
+  readonly pool?: ReadPool;
+  readonly shown: Section;
+};
+
+const DIAL_MS = 5_000;
+
+/** Reads `[servers.NAME]`. Undefined when something in it is wrong, which has then been reported. */
+export function readServer(
+  name: string,
+  raw: unknown,
+  around: Surroundings,
+): ReadServer | undefined {
+  const { report } = around.pools;
+  const path = ["servers", name];
+  const read = readSection(raw, schema.server, path, report);
+  if (read === undefined) return undefined;
+  const { given, values } = read;
+  if (values.bind !== undefined) claim(values.bind, name, around);
+  const pool = readPool(name, read, around, path);
+  const access = readAccess(given["access"], [...path, "access"], around);
+  if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
+  const inner = readListener(given, path, report);
+  const canonical = { ...given, ...inner, ...access.given && { access: access.given } };
+  return {
+    spec: {
+      name,
+      bind: values.bind,
+      protocol: "tcp",
+      pool: values.pool ?? name,
+      maxConnections: values.max_connections ?? around.defaults.values.max_connections ?? 0,
+      limits: limitsOf(values, around),
+      access: access.spec,
+      onRemove: values.on_remove ?? "finish",
+    },
+    ...pool === "named" ? {} : { pool },
+    shown: showServer(canonical, around.defaults.given, pool === "named" ? undefined : pool),
+  };
+}
+
+/** The sections about the listener, as the API shows them. */
+function readListener(given: Table, path: Path, report: Report): Table {
+  const shown: Record<string, Section> = {};
+  for (const [key, inner] of Object.entries(listenerSections)) {
+    if (given[key] === undefined) continue;
+    const read = readSection(given[key], inner.section, [...path, key], report);
+    if (read === undefined) continue;
+    shown[key] = { ...inner.shown, ...read.given };
+  }
+  return shown;
+}
+
+/** Tells two binds apart; what is equal can't be bound twice. */
+export function bindKey(bind: Bind): string {
+  return `${bind.hostname} ${bind.port}`;
+}
+
+function claim(bind: Bind, name: string, { binds, pools }: Surroundings): void {
+  const owner = bind.port === 0 ? undefined : binds.get(bindKey(bind));
+  if (owner === undefined) binds.set(bindKey(bind), `server "${name}"`);
+  else {
+    const text = `"${bind.text}" is already taken by ${owner}\ngive each its own port`;
+    pools.report.error(["servers", name, "bind"], text);
+  }
+}
+
+function limitsOf(
+  values: Read<schema.ServerKeys>["values"],
+  { defaults, bufferMaxBytes }: Surroundings,
+): ServerSpec["limits"] {
+  const inherited = defaults.values;
+  return {
+    clientIdleMs: values.client_idle_timeout ?? inherited.client_idle_timeout ?? 0,
+    backendIdleMs: values.backend_idle_timeout ?? inherited.backend_idle_timeout ?? 0,
+    halfCloseMs: values.half_close_timeout ?? 0,
+    dialMs: (values.backend_connection_timeout ?? inherited.backend_connection_timeout) || DIAL_MS,
+    dialBudgetMs: values.dial_budget ?? 0,
+    dialAttempts: values.dial_attempts ?? 1,
+    bufferMaxBytes: values.buffer_max ?? bufferMaxBytes,
+  };
+}
+
+/** Either the pool that the server names, or the one that its own keys make: exactly one of them. */
+function readPool(
+  name: string,
+  { given, values }: Read<schema.ServerKeys>,
+  around: Surroundings,
+  path: Path,
+): ReadPool | "named" | undefined {
+  const { report } = around.pools;
+  if (given["pool"] === undefined) {
+    if (given["discovery"] === undefined) {
+      const hint = `add [${path.join(".")}.discovery], or pool = "NAME" for one of [pools]`;
+      report.error(path, `has no backends: neither discovery nor pool\n${hint}`);
+      return undefined;
+    }
+    if (around.poolNames.includes(name)) {
+      const hint = `say pool = "${name}" instead of discovery, or rename one of them`;
+      report.error(path, `has backends of its own, and a pool has the same name\n${hint}`);
+    }
+    return around.pools.read(name, values.balance, given, path);
+  }
+  const extra = ["discovery", "healthcheck", "balance"].filter((key) => given[key] !== undefined);
+  for (const key of extra) {
+    const hint = `move it to the pool's section, or leave pool out`;
+    report.error([...path, key], `can't stand beside pool\n${hint}`);
+  }
+  if (values.pool !== undefined && !around.poolNames.includes(values.pool)) {
+    const hint = around.poolNames.length === 0
+      ? `add [pools.${values.pool}]`
+      : oneOf(values.pool, around.poolNames);
+    report.error([...path, "pool"], `there is no pool "${values.pool}"\n${hint}`);
+  }
+  return "named";
+}
+
+function readAccess(
+  raw: unknown,
+  path: Path,
+  around: Surroundings,
+): { readonly spec: AccessSpec; readonly given?: Table } | undefined {
+  if (raw === undefined) return { spec: { allowByDefault: true, rules: [] } };
+  const read = readSection(raw, schema.access, path, around.pools.report);
+  if (read === undefined) return undefined;
+  const rules = (read.values.rules ?? []).map(parseAccessRule)
+    .filter((rule): rule is AccessRule => typeof rule !== "string");
+  return { spec: { allowByDefault: read.values.default !== "deny", rules }, given: read.given };
+}

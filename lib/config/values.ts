@@ -1,0 +1,83 @@
+/** Schemas of single values. What they say is the message and, after a line break, the hint. */
+import { z } from "zod";
+import { parseBind, parseCidr } from "../address.ts";
+import { parseDuration } from "../duration.ts";
+import type { Bind } from "../model.ts";
+import { quote } from "./issues.ts";
+
+/** A duration, in milliseconds. `least` is what it may be at least; the default lets 0 in. */
+export function duration(text: string, least = 0): z.ZodType<number, string> {
+  const example = 'write a number and a unit, for example "10s", "1m30s" or "250ms"';
+  return z.string({
+    error: ({ input }) =>
+      input === undefined ? undefined : `${quote(input)} is not a duration\n${example}`,
+  }).transform((written, context) => {
+    const ms = parseDuration(written);
+    if (ms !== undefined && ms >= least) return ms;
+    const wrong = ms === undefined ? "is not a duration" : ms < 0 ? "is negative" : "is too short";
+    context.addIssue({ code: "custom", message: `"${written}" ${wrong}\n${example}` });
+    return z.NEVER;
+  }).describe(text);
+}
+
+const KIB = 1024;
+const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, B: 1, KiB: KIB, MiB: KIB * KIB };
+
+/** Bytes: a number, or a string like "64KiB"; from 1 KiB to 16 MiB. */
+export function bufferSize(text: string): z.ZodType<number, string | number> {
+  return z.union([z.string(), z.number()], {
+    error: ({ input }) =>
+      input === undefined
+        ? undefined
+        : `${quote(input)} is not a size\nwrite bytes, or a string like "256KiB" or "1MiB"`,
+  }).transform((written, context) => {
+    const bytes = parseSize(written);
+    if (bytes !== undefined && bytes >= KIB && bytes <= 16 * KIB * KIB) return bytes;
+    const wrong = bytes === undefined ? "is not a size" : "is out of range";
+    const message = `${quote(written)} ${wrong}\nfrom "1KiB" to "16MiB", for example "256KiB"`;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  }).describe(text);
+}
+
+function parseSize(written: string | number): number | undefined {
+  const [, digits, unit = ""] = /^(\d{1,12}) ?(B|KiB|MiB)?$/.exec(String(written)) ?? [];
+  return digits === undefined ? undefined : Number(digits) * SIZE_UNITS[unit]!;
+}
+
+/** Where a listener binds. */
+export function bind(text: string): z.ZodType<Bind, string> {
+  return z.string().transform((written, context) => {
+    const parsed = written === "" ? 'is empty\nfor example bind = ":3000"' : parseBind(written);
+    if (typeof parsed !== "string") return parsed;
+    context.addIssue({ code: "custom", message: parsed });
+    return z.NEVER;
+  }).describe(text);
+}
+
+/** Networks, `10.0.0.0/8`, or single addresses. */
+export function networks(text: string): z.ZodType<string[], string[]> {
+  return z.array(
+    z.string().superRefine((written, context) => {
+      if (parseCidr(written) !== undefined) return;
+      const message = `"${written}" is not an address or network\nfor example "10.0.0.0/8"`;
+      context.addIssue({ code: "custom", message });
+    }),
+  ).describe(text);
+}
+
+/** A whole number, at least `least`. */
+export function whole(text: string, least?: number): z.ZodType<number, number> {
+  const number = z.int();
+  return (least === undefined ? number : number.min(least)).describe(text);
+}
+
+/** Any text. */
+export function text(describe: string): z.ZodType<string, string> {
+  return z.string().describe(describe);
+}
+
+/** true or false. */
+export function flag(describe: string): z.ZodType<boolean, boolean> {
+  return z.boolean().describe(describe);
+}

@@ -1,0 +1,59 @@
+/**
+ * The errors that a caller decides on. Each says what failed and what to do; the text is for people,
+ * the fields are for code.
+ */
+
+/** One thing wrong in a configuration, and where. */
+export type Problem = {
+  /** The path of the key, as written: `["servers", "web", "balance"]`; empty for the whole text. */
+  readonly path: readonly (string | number)[];
+  /** What is wrong, the offending value in quotes. */
+  readonly message: string;
+  /** What to do about it, in one line; empty when the message says it all. */
+  readonly hint: string;
+  /** Where it stands, when the text is known: the file's name and a line and column from 1. */
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+};
+
+/** A configuration that can't be used. Carries every problem found, never only the first. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  /** @param problems At least one. */
+  constructor(readonly problems: readonly Problem[]) {
+    super(problems.map(printProblem).join("\n"));
+  }
+}
+
+/** `file:12: servers.web.balance: "x" is not a strategy`, and the hint on a line of its own. */
+export function printProblem(problem: Problem): string {
+  const place = problem.file === undefined
+    ? ""
+    : `${problem.file}:${problem.line === undefined ? "" : `${problem.line}:`} `;
+  const key = problem.path.length === 0 ? "" : `${problem.path.join(".")}: `;
+  const hint = problem.hint === "" ? "" : `\n       ${problem.hint}`;
+  return `${place}${key}${problem.message}${hint}`;
+}
+
+/**
+ * What the start or a command can't get over (a port taken, a pid file of a running process).
+ * `message` says what is wrong, `hint` what to do. Ends the program with exit code 1, or with 2
+ * where `usage` is set.
+ */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  constructor(message: string, readonly hint: string, readonly usage: boolean = false) {
+    super(message);
+  }
+}
+
+/** A source of backends that gave no usable answer. The last good list stays in use. */
+export class DiscoveryError extends Error {
+  override readonly name = "DiscoveryError";
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

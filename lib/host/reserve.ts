@@ -1,0 +1,30 @@
+/**
+ * Descriptors held open for nothing, so that there are some when the runtime needs them: making a worker
+ * with none left ends the process.
+ */
+export class DescriptorReserve {
+  #held: Deno.FsFile[] = [];
+
+  /** @param count Descriptors to hold. */
+  constructor(readonly count: number) {
+    this.hold();
+  }
+
+  /** Takes what is missing, as far as there are descriptors. */
+  hold(): void {
+    try {
+      while (this.#held.length < this.count) this.#held.push(Deno.openSync(Deno.execPath()));
+    } catch {
+      // none left now; the next call tries again
+    }
+  }
+
+  /** Lets them go, for what needs them now. */
+  release(): void {
+    for (const file of this.#held.splice(0)) file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

@@ -1,0 +1,80 @@
+/** The shapes of what plugs in: a strategy, a discovery, a check is one object of these. */
+import type { z } from "zod";
+import type { Backend, Member } from "./model.ts";
+
+/** What every kind has: the word that chooses it, a line for people, and its own keys. */
+export type Kind = {
+  /** The word in the configuration and the name of its file. */
+  readonly name: string;
+  /** One sentence for help texts and the reference. */
+  readonly summary: string;
+};
+
+/**
+ * A strategy's view of one tier of a pool while it picks. `index` counts the tier's members in the
+ * order that `build` was given.
+ */
+export type Candidates = {
+  /** May this member take a session now: live, not draining, not full, not tried before? */
+  usable(index: number): boolean;
+  /** Sessions that this member has now, over all workers. */
+  active(index: number): number;
+  /** The next number of a sequence that all workers share, from 0. */
+  turn(): number;
+};
+
+/** Picks a member for each new session. Built once for each table, so it may precompute. */
+export type Picker = {
+  /** The index of a usable member, or -1 when no member is usable. `key` identifies the client. */
+  pick(candidates: Candidates, key: number): number;
+};
+
+/** How a pool chooses among its usable backends. Priorities are handled around it. */
+export type StrategyKind = Kind & {
+  /** Makes the picker of one tier; `members` has at least one entry, `random` gives [0, 1). */
+  build(members: readonly Member[], random: () => number): Picker;
+};
+
+/** What a discovery may use while it asks. */
+export type DiscoveryContext = {
+  /** Aborts at the timeout and when the loop ends. */
+  readonly signal: AbortSignal;
+  /** Tells of an entry that was skipped, and why. */
+  skip(entry: string, why: string): void;
+};
+
+/** Where backends come from. */
+// deno-lint-ignore no-explicit-any
+export type DiscoveryKind<Options = any> = Kind & {
+  /** The keys of this kind alone; interval, timeout and failpolicy are common to all. */
+  readonly shape: z.ZodRawShape;
+  /** True where the answer can't change while the configuration stands, so it is asked once. */
+  readonly fixed?: boolean;
+  /** Asks once. Throws {@link DiscoveryError} when there is no usable answer. */
+  find(options: Options, context: DiscoveryContext): Promise<readonly Backend[]>;
+};
+
+/** The answer of one check. */
+export type CheckResult = {
+  readonly passed: boolean;
+  /** What was seen, for people: "connected", "connection refused". */
+  readonly text: string;
+};
+
+/** What a check asks: an address literal and a port. */
+export type CheckTarget = {
+  /** The backend's name as configured. */
+  readonly host: string;
+  /** The address to dial. */
+  readonly address: string;
+  readonly port: number;
+};
+
+/** How a backend is asked whether it works. */
+// deno-lint-ignore no-explicit-any
+export type CheckKind<Options = any> = Kind & {
+  /** The keys of this kind alone; interval, timeout, fails, passes … are common to all. */
+  readonly shape: z.ZodRawShape;
+  /** Asks once; `signal` aborts at the timeout. A throw counts as a failure with its message. */
+  check(target: CheckTarget, options: Options, signal: AbortSignal): Promise<CheckResult>;
+};

@@ -1,0 +1,251 @@
+import { isIP } from "node:net";
+import type { Clock } from "./clock.ts";
+import { messageOf } from "./errors.ts";
+import type { CheckKind, DiscoveryKind } from "./kinds.ts";
+import type { Log } from "./log.ts";
+import {
+  type Backend,
+  backendKey,
+  type BackendStatus,
+  type DiscoverySpec,
+  type Member,
+  type PoolSpec,
+  type PoolTable,
+} from "./model.ts";
+import type { Names } from "./net/names.ts";
+import { poll } from "./poll.ts";
+import { PoolMember } from "./pool_member.ts";
+import type { Registry } from "./registry.ts";
+import type { Semaphore } from "./semaphore.ts";
+import type { Counters } from "./stats/counters.ts";
+import type { Slots } from "./stats/slots.ts";
+
+/** What a pool works with, and whom it tells. */
+export type PoolOptions = {
+  readonly discoveries: Registry<DiscoveryKind>;
+  readonly checks: Registry<CheckKind>;
+  readonly counters: Counters;
+  readonly slots: Slots;
+  readonly names: Names;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Bounds the checks that run at the same time. */
+  readonly checkPlaces: Semaphore;
+  readonly log: Log;
+  /** The pool's table has changed. Returns the version under which workers get it. */
+  onTable(table: PoolTable): number;
+  /** These backends have left the pool. */
+  onLeave(slots: readonly number[]): void;
+};
+
+/** One discovery and the list it gave last. */
+type Source = { readonly spec: DiscoverySpec; list: readonly Backend[] | undefined };
+
+/** A backend that the pool should have, and where it is. */
+type Wanted = { readonly backend: Backend; readonly address: string | undefined };
+
+/**
+ * A running pool: asks its discoveries, resolves names, checks backends, and tells workers when its table
+ * has changed. Stopping it ends all of that.
+ */
+export class Pool {
+  readonly #members = new Map<string, PoolMember>();
+  readonly #watched = new Set<string>();
+  #sources: Source[] = [];
+  #stopSources = new AbortController();
+  #sent = "";
+  #version = 0;
+  readonly #first = Promise.withResolvers<void>();
+  readonly #onNames = () => this.#refresh();
+
+  /** @param slot Its place in the shared counters; given back by {@link stop}. */
+  constructor(public spec: PoolSpec, readonly slot: number, readonly options: PoolOptions) {
+    this.#startSources();
+    this.#refresh();
+  }
+
+  /** Resolves when every source has answered or failed once. */
+  get ready(): Promise<void> {
+    return this.#first.promise;
+  }
+
+  /** Takes over a changed spec: what stays the same is not started anew. */
+  update(spec: PoolSpec): void {
+    const before = this.spec;
+    this.spec = spec;
+    if (!same(before.discoveries, spec.discoveries)) this.#startSources();
+    if (!same(before.check, spec.check)) {
+      for (const member of this.#members.values()) {
+        if (member.discovered) member.startChecks(spec.check);
+      }
+    }
+    this.#refresh();
+  }
+
+  /** What workers need of it. */
+  table(): PoolTable {
+    const members = [...this.#members.values()]
+      .filter((member) => member.discovered)
+      .map((member) => member.member())
+      .filter((member): member is Member => member !== undefined);
+    return { name: this.spec.name, slot: this.slot, strategy: this.spec.strategy, members };
+  }
+
+  /** Its backends, those that are leaving included. */
+  status(): BackendStatus[] {
+    return [...this.#members.values()].map((member) => member.status());
+  }
+
+  /** Ends an interval of the rates, and forgets backends that have left and are no longer used. */
+  sample(nowMs: number): void {
+    for (const [key, member] of this.#members) {
+      member.meter.sample(nowMs);
+      if (!member.discovered && this.options.counters.active(member.slot) === 0) {
+        this.#members.delete(key);
+        this.options.slots.give(member.slot, this.#version);
+      }
+    }
+  }
+
+  /**
+   * Ends discovery and checks and gives its slots back.
+   * @param version The version of tables in which no worker knows the pool any more.
+   */
+  stop(version: number): void {
+    this.#stopSources.abort();
+    this.#first.resolve();
+    for (const host of this.#watched) this.options.names.unwatch(host, this.#onNames);
+    for (const member of this.#members.values()) {
+      member.stopChecks();
+      this.options.slots.give(member.slot, version);
+    }
+    this.options.slots.give(this.slot, version);
+  }
+
+  #startSources(): void {
+    this.#stopSources.abort();
+    this.#stopSources = new AbortController();
+    const known = this.#sources;
+    this.#sources = this.spec.discoveries.map((spec, index) => ({
+      spec,
+      list: known[index]?.list, // in use until the new source has answered
+    }));
+    const { signal } = this.#stopSources;
+    const asked = this.#sources.map((source) => this.#run(source, signal));
+    void Promise.all(asked).then(() => signal.aborted || this.#first.resolve());
+  }
+
+  /** Starts the loop of one source. Resolves with its first answer or failure. */
+  #run(source: Source, signal: AbortSignal): Promise<void> {
+    const { spec } = source;
+    const kind = this.options.discoveries.get(spec.kind);
+    const first = Promise.withResolvers<void>();
+    void poll<readonly Backend[]>({
+      ...this.options,
+      intervalMs: kind.fixed ? 0 : spec.intervalMs,
+      timeoutMs: spec.timeoutMs,
+      signal,
+      ask: (signal) => kind.find(spec.options, { signal, skip: (entry, why) => this.#skip(entry, why) }),
+      onAnswer: (list) => {
+        source.list = list;
+        this.#refresh();
+        first.resolve();
+      },
+      onFailure: (error) => {
+        this.#sourceFailed(source, error);
+        first.resolve();
+      },
+    });
+    return first.promise;
+  }
+
+  #sourceFailed(source: Source, error: unknown): void {
+    const { name } = this.spec;
+    this.options.log.error("discovery failed", {
+      pool: name,
+      kind: source.spec.kind,
+      why: messageOf(error),
+    });
+    if (source.spec.failpolicy === "keeplast") return;
+    source.list = [];
+    this.#refresh();
+  }
+
+  #skip(entry: string, why: string): void {
+    this.options.log.warning("a discovered backend was skipped", { pool: this.spec.name, entry, why });
+  }
+
+  /** Brings members in line with what sources and names say now, and tells if the table changed. */
+  #refresh(): void {
+    const wanted = this.#wanted();
+    const left = [...this.#members].filter(([key, member]) => member.discovered && !wanted.has(key));
+    for (const [, member] of left) {
+      member.discovered = false;
+      member.stopChecks();
+    }
+    for (const [key, want] of wanted) this.#want(key, want);
+    const table = this.table();
+    const text = JSON.stringify(table);
+    if (text === this.#sent) return;
+    this.#sent = text;
+    this.#version = this.options.onTable(table);
+    if (left.length > 0) this.options.onLeave(left.map(([, member]) => member.slot));
+  }
+
+  /** What sources list, merged by key, with the addresses that names have now. */
+  #wanted(): Map<string, Wanted> {
+    const listed = new Map<string, Backend>();
+    for (const { list } of this.#sources) {
+      for (const backend of list ?? []) listed.set(backendKey(backend), backend);
+    }
+    this.#watchNames([...listed.values()].map(({ host }) => host));
+    const wanted = new Map<string, Wanted>();
+    for (const backend of listed.values()) {
+      for (const want of this.#located(backend)) wanted.set(backendKey(want.backend), want);
+    }
+    return wanted;
+  }
+
+  /** A name with several addresses is several backends, each under its address. */
+  #located(backend: Backend): Wanted[] {
+    if (isIP(backend.host) !== 0) return [{ backend, address: backend.host }];
+    const addresses = this.options.names.addresses(backend.host) ?? [];
+    if (addresses.length < 2) return [{ backend, address: addresses[0] }];
+    return addresses.map((host) => ({ backend: { ...backend, host }, address: host }));
+  }
+
+  #watchNames(hosts: readonly string[]): void {
+    const names = new Set(hosts.filter((host) => isIP(host) === 0));
+    for (const host of this.#watched) {
+      if (names.has(host)) continue;
+      this.#watched.delete(host);
+      this.options.names.unwatch(host, this.#onNames);
+    }
+    for (const host of names) {
+      if (this.#watched.has(host)) continue;
+      this.#watched.add(host);
+      this.options.names.watch(host, this.#onNames);
+    }
+  }
+
+  #want(key: string, { backend, address }: Wanted): void {
+    const known = this.#members.get(key);
+    if (known !== undefined) {
+      const anew = !known.discovered || known.address !== address;
+      Object.assign(known, { backend, address, discovered: true });
+      if (anew) known.startChecks(this.spec.check);
+      return;
+    }
+    const slot = this.options.slots.take();
+    if (slot === undefined) return this.#skip(key, "the table of counters is full");
+    const { name, check } = this.spec;
+    const live = check?.initiallyLive ?? true;
+    const member = new PoolMember(backend, address, slot, name, this.options, live);
+    this.#members.set(key, member);
+    member.startChecks(check);
+  }
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,115 @@
+import type { CheckKind, CheckResult } from "./kinds.ts";
+import { type Backend, backendKey, type BackendStatus, type CheckSpec, type Member } from "./model.ts";
+import { observe } from "./health_state.ts";
+import type { HealthState } from "./health_state.ts";
+import { poll } from "./poll.ts";
+import type { PoolOptions } from "./pool.ts";
+import { DOWN } from "./stats/layout.ts";
+import { Meter } from "./stats/meter.ts";
+
+/** One backend of a running pool: its slot, its health, its checks. The pool stops it. */
+export class PoolMember {
+  /** False once discovery no longer names it; it stays until its last session ends. */
+  discovered = true;
+  readonly meter: Meter;
+  #health: HealthState;
+  #checking: AbortController | undefined;
+  #lastResult = "";
+
+  /**
+   * @param address Where to dial; undefined until its name is resolved.
+   * @param initiallyLive Counts as live before its first results.
+   */
+  constructor(
+    public backend: Backend,
+    public address: string | undefined,
+    readonly slot: number,
+    readonly poolName: string,
+    readonly options: PoolOptions,
+    initiallyLive: boolean,
+  ) {
+    this.meter = new Meter(options.counters, slot, options.clock.now());
+    this.#health = { live: initiallyLive, contrary: 0 };
+    options.counters.setFlag(slot, DOWN, !initiallyLive);
+  }
+
+  /** What workers get to know of it; undefined while it has no address. */
+  member(): Member | undefined {
+    const { address, slot, backend } = this;
+    return address === undefined ? undefined : { ...backend, slot, address };
+  }
+
+  /** Its state and counters now. */
+  status(): BackendStatus {
+    return {
+      backend: this.backend,
+      live: this.#health.live && this.address !== undefined,
+      discovered: this.discovered,
+      traffic: this.meter.read(),
+    };
+  }
+
+  /** Checks it from now on, as `spec` says. Without one it counts as live. */
+  startChecks(spec: CheckSpec | undefined): void {
+    this.stopChecks();
+    if (spec === undefined) return this.#become({ live: true, contrary: 0 });
+    if (this.address === undefined) return; // the pool starts them when the name has an address
+    const { checks, clock, random, checkPlaces } = this.options;
+    const kind = checks.get(spec.kind);
+    const controller = this.#checking = new AbortController();
+    void poll<CheckResult>({
+      intervalMs: spec.intervalMs,
+      timeoutMs: NEVER_MS, // a check's own limit starts when it has a place
+      clock,
+      random,
+      signal: controller.signal,
+      ask: (signal) => checkPlaces.run(() => this.#check(kind, spec, signal)),
+      onAnswer: (result) => this.#observe(result, spec),
+      onFailure: (error) => this.#observe({ passed: false, text: String(error) }, spec),
+    });
+  }
+
+  /** Ends its checks; its health stays as it is. */
+  stopChecks(): void {
+    this.#checking?.abort();
+    this.#checking = undefined;
+  }
+
+  /** One check within its time limit. It never throws: what goes wrong is the backend's failure. */
+  async #check(kind: CheckKind, spec: CheckSpec, outer: AbortSignal): Promise<CheckResult> {
+    const { backend } = this;
+    const target = { host: backend.host, address: this.address!, port: backend.port };
+    const limit = new AbortController();
+    const end = () => limit.abort();
+    const timer = setTimeout(end, spec.timeoutMs);
+    outer.addEventListener("abort", end, { once: true });
+    try {
+      return await kind.check(target, spec.options, limit.signal);
+    } catch (error) {
+      return { passed: false, text: String(error) };
+    } finally {
+      clearTimeout(timer);
+      outer.removeEventListener("abort", end);
+    }
+  }
+
+  #observe(result: CheckResult, spec: CheckSpec): void {
+    this.#lastResult = result.text;
+    this.#become(observe(this.#health, result.passed, spec));
+  }
+
+  #become(health: HealthState): void {
+    const flips = health.live !== this.#health.live;
+    this.#health = health;
+    if (!flips) return;
+    this.options.counters.setFlag(this.slot, DOWN, !health.live);
+    this.options.log.info(health.live ? "backend is live" : "backend is down", {
+      pool: this.poolName,
+      backend: backendKey(this.backend),
+      why: this.#lastResult,
+    });
+  }
+}
+
+/** The longest that a timer can be set to. */
+const NEVER_MS = 2 ** 31 - 1;

@@ -1,0 +1,35 @@
+import type { Counters } from "./counters.ts";
+import { PROCESS_SLOT, SLOTS } from "./layout.ts";
+
+/**
+ * Hands out slots of the shared counters. A slot that was given back is used again only when no session
+ * is counted on it and every worker has seen a table without it.
+ */
+export class Slots {
+  readonly #free: number[] = [];
+  readonly #leaving = new Map<number, number>();
+  #next = PROCESS_SLOT + 1;
+
+  constructor(readonly counters: Counters) {}
+
+  /** A slot with all counters at zero, or undefined when every one is in use. */
+  take(): number | undefined {
+    const slot = this.#free.pop() ?? (this.#next < SLOTS ? this.#next++ : undefined);
+    if (slot !== undefined) this.counters.clear(slot);
+    return slot;
+  }
+
+  /** Gives a slot back; tables up to `version` may still name it. */
+  give(slot: number, version: number): void {
+    this.#leaving.set(slot, version);
+  }
+
+  /** Frees what nobody can be using any more. `seen` is the version that every worker has reached. */
+  sweep(seen: number): void {
+    for (const [slot, version] of this.#leaving) {
+      if (version > seen || this.counters.active(slot) > 0) continue;
+      this.#leaving.delete(slot);
+      this.#free.push(slot);
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import type { Clock } from "./clock.ts";
+import { type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
+import type { ConfigSource, Control } from "./control.ts";
+import { StartError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { Config, PoolSpec, ServerSpec, ServerStatus, ServerTable } from "./model.ts";
+import type { Names } from "./net/names.ts";
+import { probe } from "./net/probe.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
+import type { Counters } from "./stats/counters.ts";
+import { Meter } from "./stats/meter.ts";
+import type { Slots } from "./stats/slots.ts";
+import type { Workers } from "./workers.ts";
+
+/** What the supervisor works with. */
+export type SupervisorOptions = Omit<PoolOptions, "onTable" | "onLeave"> & {
+  readonly workers: Workers;
+  readonly counters: Counters;
+  readonly slots: Slots;
+  readonly names: Names;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly source: ConfigSource;
+  readonly startedAtMs: number;
+};
+
+/** A server that listens. */
+type Running = { readonly table: ServerTable; readonly spec: ServerSpec; readonly meter: Meter };
+
+/** How long listening waits for the first backends; clients that come before them are refused. */
+const FIRST_BACKENDS_MS = 250;
+
+/**
+ * Servers and pools by name. Applies configurations: what is equal isn't touched, what is new listens before
+ * what is old closes, and what can't be done changes nothing.
+ */
+export class Supervisor implements Control {
+  readonly #servers = new Map<string, Running>();
+  readonly #pools = new Map<string, Pool>();
+  #config: Config;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param empty A configuration without servers, in force until {@link apply}. */
+  constructor(empty: Config, readonly options: SupervisorOptions) {
+    this.#config = empty;
+  }
+
+  get startedAtMs(): number {
+    return this.options.startedAtMs;
+  }
+
+  config(): Config {
+    return this.#config;
+  }
+
+  source(): ConfigSource {
+    return this.options.source;
+  }
+
+  status(name: string): ServerStatus | undefined {
+    const server = this.#servers.get(name);
+    if (server === undefined) return undefined;
+    const backends = this.#pools.get(server.spec.pool)?.status() ?? [];
+    return { name, traffic: server.meter.read(), backends };
+  }
+
+  /** Names and real addresses of the servers that listen. */
+  listening(): { readonly name: string; readonly hostname: string; readonly port: number }[] {
+    return [...this.#servers.values()].map(({ table: { name, hostname, port } }) => ({
+      name,
+      hostname,
+      port,
+    }));
+  }
+
+  /**
+   * Puts a configuration into force, after all that were asked for before. Says what changed.
+   * @throws StartError when a new server can't listen; then nothing has changed.
+   */
+  apply(config: Config): Promise<string> {
+    const applied = this.#turn.then(() => this.#apply(config));
+    this.#turn = applied.catch(() => {}); // whoever asked handles it
+    return applied;
+  }
+
+  /** Ends an interval of all rates and frees what nobody uses any more. */
+  sample(): void {
+    const { clock, slots, workers } = this.options;
+    const now = clock.now();
+    for (const server of this.#servers.values()) server.meter.sample(now);
+    for (const pool of this.#pools.values()) pool.sample(now);
+    slots.sweep(workers.seen());
+  }
+
+  /** Ends discoveries and checks. Sessions and listeners are the workers'. */
+  stop(): void {
+    for (const pool of this.#pools.values()) pool.stop(this.options.workers.version);
+    this.#pools.clear();
+  }
+
+  async #apply(config: Config): Promise<string> {
+    const diff = diffConfigs(this.#config, config);
+    const ports = this.#probe(diff);
+    const fresh = diff.pools.added.map((spec) => this.#startPool(spec));
+    await this.#firstBackends(fresh);
+    await this.#listen(diff, ports, fresh);
+    for (const spec of diff.pools.changed) this.#pools.get(spec.name)?.update(spec);
+    for (const spec of diff.servers.removed) await this.#stopServer(spec.name);
+    for (const spec of diff.pools.removed) this.#stopPool(spec.name);
+    this.#config = config;
+    return summarize(diff);
+  }
+
+  /** Checks all new addresses before anything changes. Returns their ports by server. */
+  #probe(diff: ConfigDiff): Map<string, number> {
+    const ports = new Map<string, number>();
+    const failures: StartError[] = [];
+    for (const spec of [...diff.servers.added, ...diff.servers.changed]) {
+      const held = this.#held(spec);
+      try {
+        ports.set(spec.name, held ?? probe(spec.bind, `server "${spec.name}"`));
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error;
+        failures.push(error);
+      }
+    }
+    if (failures.length === 1) throw failures[0]!;
+    if (failures.length > 1) {
+      const lines = failures.map((failure) => `${failure.message} (${failure.hint})`);
+      throw new StartError(lines.join("\n       "), "nothing has been changed");
+    }
+    return ports;
+  }
+
+  /** The port of an address that this process listens on already. */
+  #held(spec: ServerSpec): number | undefined {
+    const own = this.#servers.get(spec.name);
+    if (own?.spec.bind.text === spec.bind.text) return own.table.port;
+    const { hostname, port } = spec.bind;
+    const other = [...this.#servers.values()].find(({ table }) =>
+      table.hostname === hostname && table.port === port
+    );
+    return other?.table.port;
+  }
+
+  #startPool(spec: PoolSpec): Pool {
+    const { workers } = this.options;
+    const pool = new Pool(spec, this.#takeSlot(), {
+      ...this.options,
+      onTable: (table) => workers.setPool(table),
+      onLeave: (slots) => workers.cut(slots),
+    });
+    this.#pools.set(spec.name, pool);
+    return pool;
+  }
+
+  #stopPool(name: string): void {
+    this.#pools.get(name)?.stop(this.options.workers.forgetPool(name));
+    this.#pools.delete(name);
+  }
+
+  async #firstBackends(pools: readonly Pool[]): Promise<void> {
+    const enough = new AbortController();
+    const ready = Promise.all(pools.map((pool) => pool.ready));
+    await Promise.race([ready, this.options.clock.sleep(FIRST_BACKENDS_MS, enough.signal)]);
+    enough.abort();
+  }
+
+  /** Opens what is new and changes what is changed; undoes it all when one of them fails. */
+  async #listen(diff: ConfigDiff, ports: Map<string, number>, fresh: readonly Pool[]): Promise<void> {
+    const before = new Map(this.#servers);
+    const touched: string[] = [];
+    try {
+      for (const spec of [...diff.servers.added, ...diff.servers.changed]) {
+        touched.push(spec.name);
+        await this.#serve(spec, ports.get(spec.name)!);
+      }
+    } catch (error) {
+      for (const name of touched) await this.#restore(name, before.get(name));
+      for (const pool of fresh) this.#stopPool(pool.spec.name);
+      throw error;
+    }
+  }
+
+  async #serve(spec: ServerSpec, port: number): Promise<void> {
+    const { bind, ...rest } = spec;
+    const running = this.#servers.get(spec.name);
+    const slot = running?.table.slot ?? this.#takeSlot();
+    const table: ServerTable = { ...rest, slot, hostname: bind.hostname, port };
+    const meter = running?.meter ?? new Meter(this.options.counters, slot, this.options.clock.now());
+    this.#servers.set(spec.name, { table, spec, meter });
+    await this.options.workers.serve(table);
+  }
+
+  async #restore(name: string, before: Running | undefined): Promise<void> {
+    if (before === undefined) return await this.#stopServer(name);
+    this.#servers.set(name, before);
+    await this.options.workers.serve(before.table).catch(() => {}); // it listened a moment ago
+  }
+
+  async #stopServer(name: string): Promise<void> {
+    const server = this.#servers.get(name);
+    if (server === undefined) return;
+    this.#servers.delete(name);
+    await this.options.workers.stop(name, false);
+    this.options.slots.give(server.table.slot, this.options.workers.version);
+  }
+
+  #takeSlot(): number {
+    const slot = this.options.slots.take();
+    if (slot !== undefined) return slot;
+    throw new StartError("the table of counters is full", "use fewer servers, pools or backends");
+  }
+}

@@ -1,0 +1,149 @@
+import type { StrategyKind } from "../lib/kinds.ts";
+import type { FromWorker, ToWorker, WorkerSetup } from "../lib/messages.ts";
+import type { ServerTable } from "../lib/model.ts";
+import { whatHappened } from "../lib/net/errors.ts";
+import type { Registry } from "../lib/registry.ts";
+import { Counters } from "../lib/stats/counters.ts";
+import { BUFFER_DENIED, LOG_DROPPED, PROCESS_SLOT } from "../lib/stats/layout.ts";
+import { Buffers } from "./buffers.ts";
+import type { Context, WorkerLog } from "./context.ts";
+import { Pools } from "./pools.ts";
+import { Sessions } from "./sessions.ts";
+import { TcpServer } from "./tcp.ts";
+import { TICK_MS, Ticker } from "./ticker.ts";
+
+/** Lines that a worker may log in a second; debug lines have as much again. */
+const LOG_LINES_PER_SECOND = 50;
+
+/**
+ * Everything that one worker does, whichever isolate it runs in: takes messages, answers through `post`.
+ * Disposing it closes every socket.
+ */
+export class DataPlane {
+  readonly #context: Context;
+  readonly #pools: Pools;
+  readonly #servers = new Map<string, TcpServer>();
+  readonly #index: number;
+
+  constructor(
+    setup: WorkerSetup,
+    strategies: Registry<StrategyKind>,
+    readonly post: (message: FromWorker) => void,
+  ) {
+    const counters = new Counters(setup.counters, setup.workers, setup.index);
+    this.#index = setup.index;
+    const sessions = new Sessions();
+    const log = limitedLog(post, counters);
+    const ticker = new Ticker(() => performance.now(), () => {
+      counters.beat(setup.index);
+      log.refill();
+      sessions.sweep(ticker.now);
+    });
+    this.#context = {
+      counters,
+      ticker,
+      sessions,
+      buffers: new Buffers(setup.bufferBudget, () => counters.add(PROCESS_SLOT, BUFFER_DENIED)),
+      log: log.write,
+      debug: setup.debug,
+    };
+    this.#pools = new Pools(strategies, counters, Math.random);
+  }
+
+  /** Does what a message says. */
+  handle(message: ToWorker): void {
+    switch (message.kind) {
+      case "pool":
+        return this.#pools.set(message.pool);
+      case "forget":
+        return this.#pools.delete(message.pool);
+      case "serve":
+        return this.#serve(message.server);
+      case "stop":
+        return this.#stop(message.server, message.abort);
+      case "cut":
+        return this.#cut(new Set(message.slots));
+      case "drain":
+        return this.#drain();
+      case "abort":
+        return this.#context.sessions.close(() => true);
+      case "version":
+        return this.#context.counters.setSeen(this.#index, message.version);
+      case "fault":
+        return fault(message.fault);
+      case "setup": // has made this object
+    }
+  }
+
+  #serve(table: ServerTable): void {
+    const { name } = table;
+    const running = this.#servers.get(name);
+    if (running?.table.hostname === table.hostname && running.table.port === table.port) {
+      running.update(table);
+      return this.post({ kind: "listening", server: name });
+    }
+    try {
+      this.#servers.set(name, new TcpServer(table, this.#pools, this.#context));
+      running?.stop(); // the new address is open before the old one closes
+      this.post({ kind: "listening", server: name });
+    } catch (error) {
+      this.post({ kind: "failed", server: name, why: whatHappened(error) });
+    }
+  }
+
+  #stop(name: string, abort: boolean): void {
+    const server = this.#servers.get(name);
+    server?.stop();
+    this.#servers.delete(name);
+    if (abort) this.#context.sessions.close((session) => session.server.name === name);
+    this.post({ kind: "stopped", server: name });
+  }
+
+  #cut(slots: ReadonlySet<number>): void {
+    this.#context.sessions.close(({ member, server }) =>
+      server.onRemove === "close" && member !== undefined && slots.has(member.slot)
+    );
+  }
+
+  #drain(): void {
+    for (const server of this.#servers.values()) server.stop();
+    void this.#context.sessions.whenEmpty().then(() => this.post({ kind: "drained" }));
+  }
+
+  /** Closes everything. */
+  [Symbol.dispose](): void {
+    for (const server of this.#servers.values()) server.stop();
+    this.#context.sessions.close(() => true);
+    this.#context.ticker[Symbol.dispose]();
+  }
+}
+
+/** Logs through the control plane, a bounded number of lines a second; what is over is counted. */
+function limitedLog(
+  post: (message: FromWorker) => void,
+  counters: Counters,
+): { readonly write: WorkerLog; readonly refill: () => void } {
+  const most = LOG_LINES_PER_SECOND;
+  let lines = most;
+  let debugLines = most;
+  return {
+    write(level, message, fields) {
+      const left = level === "debug" ? debugLines-- : lines--;
+      if (left > 0) return post({ kind: "log", level, message, fields });
+      counters.add(PROCESS_SLOT, LOG_DROPPED);
+    },
+    refill() {
+      const share = most * TICK_MS / 1000;
+      lines = Math.min(most, Math.max(0, lines) + share);
+      debugLines = Math.min(most, Math.max(0, debugLines) + share);
+    },
+  };
+}
+
+/** What a test asks for to see how the rest copes. */
+function fault(fault: "die" | "hang"): void {
+  if (fault === "hang") { for (;;); }
+  setTimeout(() => {
+    throw new Error("a fault that a test asked for");
+  });
+}

@@ -1,0 +1,139 @@
+import type { Member, ServerTable } from "../lib/model.ts";
+import { TIMED_OUT } from "../lib/stats/layout.ts";
+import type { Context } from "./context.ts";
+
+/** The side of a session that something happened to. */
+export type Side = "client" | "backend";
+
+/** Longest silence while only leftovers of a broken session are being read away. */
+const LINGER_QUIET_MS = 5_000;
+/** Longest such reading in all (nginx's lingering_time). */
+const LINGER_MS = 30_000;
+
+/**
+ * One client's traffic, from its election to the last byte. It owns both sockets and the claim on the
+ * backend; the relay moves the bytes.
+ *
+ * ```text
+ * open ──FIN of one side──► half ──FIN of the other──► closed
+ *   │                        │                           ▲
+ *   ├─reset of the client────┴───────────────────────────┤
+ *   └─backend gone──► lingering: the client gets what is ┤
+ *                     left, its bytes are read away ─────┘
+ * ```
+ */
+export class Session {
+  /** Its index in {@link Sessions}. */
+  place = -1;
+  /** Coarse time of the last byte moved. */
+  touchedAt: number;
+  /** The backend's connection; replaced when it is reset before any byte has passed. */
+  upstream: Deno.TcpConn | undefined;
+  /** The backend that is leased. */
+  member: Member | undefined;
+  /** Slots of backends that this session has failed on. */
+  readonly tried: number[] = [];
+  /** When its first dial began. */
+  readonly dialSince: number;
+  /** Set while another backend is being dialled instead of one that reset. */
+  redial: Promise<boolean> | undefined;
+  /** Bytes have passed in either direction, so no other backend can take over. */
+  moved = false;
+  /** One side can't be written to any more. */
+  gone: Side | undefined;
+  closed = false;
+  #limitMs: number;
+  #lingerUntil = 0;
+  #keepAlive = false;
+  #flows = 2;
+
+  constructor(
+    readonly client: Deno.TcpConn,
+    readonly server: ServerTable,
+    readonly context: Context,
+  ) {
+    this.touchedAt = this.dialSince = context.ticker.now;
+    const { clientIdleMs, backendIdleMs } = server.limits;
+    this.#limitMs = shorter(clientIdleMs, backendIdleMs);
+    context.sessions.add(this);
+  }
+
+  /** Another backend may take over: nothing has passed, and both sides are still open. */
+  get replaceable(): boolean {
+    return !this.moved && this.#flows === 2 && this.gone === undefined;
+  }
+
+  /** Only leftovers of a broken session are being read away. */
+  get lingering(): boolean {
+    return this.#lingerUntil > 0;
+  }
+
+  /** One direction has ended: with a FIN, an error, or after reading away what nobody wants. */
+  flowEnded(): void {
+    if (--this.#flows === 0) return this.close();
+    this.#relimit();
+  }
+
+  /** That side can't be written to any more. Its other direction may still have something to say. */
+  lose(side: Side): void {
+    this.gone ??= side;
+    this.#relimit();
+  }
+
+  #relimit(): void {
+    this.touchedAt = this.context.ticker.now;
+    if (this.gone !== undefined && this.#flows === 1) {
+      this.#limitMs = LINGER_QUIET_MS;
+      this.#lingerUntil = this.touchedAt + LINGER_MS;
+    } else {
+      this.#limitMs = shorter(this.#limitMs, this.server.limits.halfCloseMs);
+    }
+  }
+
+  /** Called once a tick. */
+  sweep(now: number): void {
+    const silentMs = now - this.touchedAt;
+    if (this.upstream === undefined) return; // still dialling, which has its own limit
+    if (this.#limitMs > 0 && silentMs > this.#limitMs) return this.#expire("silent for too long");
+    if (this.#lingerUntil > 0 && now > this.#lingerUntil) return this.close();
+    if (!this.#keepAlive) {
+      this.#keepAlive = true;
+      keepAlive(this.client);
+      keepAlive(this.upstream);
+    }
+  }
+
+  #expire(why: string): void {
+    const { context, server } = this;
+    if (this.gone === undefined) context.counters.add(server.slot, TIMED_OUT);
+    if (context.debug) context.log("debug", why, { server: server.name, limit_ms: this.#limitMs });
+    this.close();
+  }
+
+  /** Closes both sockets and gives back what is counted. Safe to call again. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    const { context, server } = this;
+    this.client.close();
+    this.upstream?.close();
+    if (this.member !== undefined) context.counters.release(this.member.slot);
+    context.counters.release(server.slot);
+    context.counters.release(0);
+    context.sessions.remove(this);
+  }
+}
+
+/** The shorter of two limits, where 0 is none. */
+function shorter(a: number, b: number): number {
+  return a === 0 ? b : b === 0 ? a : Math.min(a, b);
+}
+
+/** Lets the kernel notice a peer that has vanished. */
+function keepAlive(conn: Deno.TcpConn): void {
+  try {
+    conn.setKeepAlive(true);
+  } catch {
+    // the peer has gone already; the relay is about to notice
+  }
+}

@@ -1,0 +1,45 @@
+import type { Session } from "./session.ts";
+
+/** The open sessions of a worker, swept once a tick. */
+export class Sessions {
+  readonly #open: Session[] = [];
+  #empty: (() => void)[] = [];
+
+  /** Sessions that are open now. */
+  get size(): number {
+    return this.#open.length;
+  }
+
+  /** Takes a session in; it takes itself out with {@link remove}. */
+  add(session: Session): void {
+    session.place = this.#open.push(session) - 1;
+  }
+
+  /** Takes a session out. */
+  remove(session: Session): void {
+    const last = this.#open.pop()!;
+    if (last !== session) {
+      this.#open[session.place] = last;
+      last.place = session.place;
+    }
+    if (this.#open.length > 0) return;
+    for (const resolve of this.#empty.splice(0)) resolve();
+  }
+
+  /** Ends what has been silent for too long, and does what may wait for a tick. */
+  sweep(now: number): void {
+    // from the end: a session that closes itself is replaced by the last, which was seen already
+    for (let i = this.#open.length - 1; i >= 0; i--) this.#open[i]?.sweep(now);
+  }
+
+  /** Closes every session that `which` chooses. */
+  close(which: (session: Session) => boolean): void {
+    for (const session of this.#open.filter(which)) session.close();
+  }
+
+  /** Resolves as soon as no session is open. */
+  whenEmpty(): Promise<void> {
+    if (this.#open.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#empty.push(resolve));
+  }
+}

@@ -1,0 +1,122 @@
+import type { ServerTable } from "../lib/model.ts";
+import { classify, whatHappened } from "../lib/net/errors.ts";
+import {
+  ACCEPT_ERRORS,
+  DENIED,
+  NO_BACKEND,
+  OVER_CAPACITY,
+  OVER_LIMIT,
+  PROCESS_SLOT,
+  REFUSED,
+  TOTAL,
+} from "../lib/stats/layout.ts";
+import { compileAccess } from "../lib/access.ts";
+import { connect } from "./connect.ts";
+import type { Context } from "./context.ts";
+import type { Pools } from "./pools.ts";
+import { relay } from "./relay.ts";
+import { Session } from "./session.ts";
+
+/** Connections that the kernel keeps for us until we accept them; its own limit is net.core.somaxconn. */
+const BACKLOG = 4096;
+/** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
+const ACCEPT_PAUSE_MS = 20;
+
+/** A TCP server of one worker: its listener and what it does with clients. */
+export class TcpServer {
+  readonly #listener: Deno.TcpListener;
+  #access: (ip: string) => boolean;
+  #stopped = false;
+  readonly #election = () => this.pools.get(this.table.pool);
+
+  /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
+  constructor(public table: ServerTable, readonly pools: Pools, readonly context: Context) {
+    this.#access = compileAccess(table.access);
+    this.#listener = Deno.listen({
+      hostname: table.hostname,
+      port: table.port,
+      reusePort: true,
+      tcpBacklog: BACKLOG,
+    });
+    void this.#accept();
+  }
+
+  /** Uses a new table from the next client on. The address must be the same. */
+  update(table: ServerTable): void {
+    this.table = table;
+    this.#access = compileAccess(table.access);
+  }
+
+  /** Closes the listener. Sessions go on. Safe to call again. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#listener.close();
+  }
+
+  /** One bad accept must not end it, so it is no `for await`. */
+  async #accept(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        void this.#handle(await this.#listener.accept());
+      } catch (error) {
+        const happening = classify(error);
+        if (this.#stopped || happening === "closed") return;
+        if (happening === "reset") continue; // the client left while it was waiting for us
+        await this.#acceptFailed(error);
+      }
+    }
+  }
+
+  async #acceptFailed(error: unknown): Promise<void> {
+    const { context, table } = this;
+    context.counters.add(table.slot, ACCEPT_ERRORS);
+    context.log("error", "can't accept a connection", {
+      server: table.name,
+      why: whatHappened(error),
+    });
+    await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+  }
+
+  async #handle(client: Deno.TcpConn): Promise<void> {
+    const { table, context } = this;
+    if (!this.#admit(client)) return client.close();
+    const session = new Session(client, table, context);
+    try {
+      if (await connect(session, this.#election)) return relay(session, this.#election);
+      if (!session.closed) {
+        this.#refuse(NO_BACKEND);
+        context.log("warning", "no backend could be had for a client", {
+          server: table.name,
+          pool: table.pool,
+          tried: session.tried.length,
+        });
+      }
+    } catch (error) {
+      context.log("error", "a session failed", { server: table.name, why: String(error) });
+    }
+    session.close();
+  }
+
+  /** Applies limits and access rules, and counts the session. */
+  #admit(client: Deno.TcpConn): boolean {
+    const { table, context: { counters } } = this;
+    if (!this.#access(client.remoteAddr.hostname)) {
+      return this.#refuse(DENIED);
+    }
+    if (!counters.take(PROCESS_SLOT, counters.capacity)) return this.#refuse(OVER_CAPACITY);
+    if (!counters.take(table.slot, table.maxConnections)) {
+      counters.release(PROCESS_SLOT);
+      return this.#refuse(OVER_LIMIT);
+    }
+    counters.add(table.slot, TOTAL);
+    return true;
+  }
+
+  #refuse(reason: number): false {
+    const { context: { counters }, table: { slot } } = this;
+    counters.add(slot, REFUSED);
+    counters.add(slot, reason);
+    return false;
+  }
+}
