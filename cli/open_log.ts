@@ -44,5 +44,6 @@ function droppedText(dropped: number): string {
 }
 
 function droppedJson(dropped: number): string {
-  return JSON.stringify({ level: "warning", msg: "log lines were lost", name: "log", dropped }) + "\n";
+  return JSON.stringify({ level: "warning", msg: "log lines were lost", name: "log", dropped }) +
+    "\n";
 }

@@ -27,7 +27,9 @@ export function proxy(
         bind,
         balance: options.balance,
         discovery: { kind: "static", static_list: backends },
-        healthcheck: options.check ? { kind: "ping", interval: "2s", timeout: "1s" } : { kind: "none" },
+        healthcheck: options.check
+          ? { kind: "ping", interval: "2s", timeout: "1s" }
+          : { kind: "none" },
       },
     },
   });

@@ -10,7 +10,7 @@ export class Signals {
   readonly #handlers: [Deno.Signal, () => void][];
   #waiting: ((order: Order) => void) | undefined;
 
-  /** @param faults Test hook: SIGQUIT orders a fault instead of ending the process. */
+  /** With `faults`, a test hook, SIGQUIT orders a fault instead of ending the process. */
   constructor(faults: boolean) {
     const orders: [Deno.Signal, Order][] = [
       ["SIGTERM", "stop"],
@@ -38,6 +38,7 @@ export class Signals {
     else waiting(order);
   }
 
+  /** Gives the signals their default meaning back. */
   [Symbol.dispose](): void {
     for (const [signal, handler] of this.#handlers) Deno.removeSignalListener(signal, handler);
   }

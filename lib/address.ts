@@ -1,9 +1,9 @@
 /**
- * Addresses as text: `host:port`, binds, and networks in CIDR form. The only file that knows the package for IPv6 text.
+ * Addresses as text: `host:port`, binds, and networks in CIDR form. Self-made, because workers need it for every connection:
+ * the packages there are cost a worker as much time to load as all the rest of its start, and allocate for each address.
  * Functions that judge what a person wrote answer a string where it is wrong: what is wrong, and after a line
  * break, where there is more to say, what to do.
  */
-import ipaddr from "ipaddr.js";
 import type { Bind } from "./model.ts";
 
 /** A host and a port, taken apart. */
@@ -61,9 +61,14 @@ export function parseBind(text: string): Bind | string {
   if (host === "") return { hostname: "::", port, text };
   if (host.toLowerCase() === "localhost") return { hostname: "127.0.0.1", port, text };
   if (isIPv4(host)) return { hostname: host, port, text };
-  if (isIPv6(host)) return { hostname: ipaddr.parse(host).toString(), port, text };
+  if (isIPv6(host)) return { hostname: shortest(host), port, text };
   return `"${host}" is a name, a bind needs an address\n` +
     `write the address, 127.0.0.1:${port} for this host alone, or :${port} for all of its addresses`;
+}
+
+/** The one way to write an IPv6 address. */
+function shortest(host: string): string {
+  return host.includes("%") ? host : new URL(`http://[${host}]/`).hostname.slice(1, -1);
 }
 
 /** Is it four decimal numbers with dots? */
@@ -73,7 +78,7 @@ export function isIPv4(text: string): boolean {
 
 /** Is it an IPv6 literal, without brackets? A zone (`%eth0`) may follow. */
 export function isIPv6(text: string): boolean {
-  return text.includes(":") && ipaddr.IPv6.isValid(text);
+  return parseIPv6(text) !== undefined;
 }
 
 /** Is it an address literal of either family, without brackets? */
@@ -143,10 +148,35 @@ function maskOf(bits: number): number {
 
 /** An IPv6 literal as four numbers; undefined for anything else. A zone is left out. */
 export function parseIPv6(text: string): Words | undefined {
-  if (!isIPv6(text)) return undefined;
-  const parts = ipaddr.IPv6.parse(text).parts;
-  const word = (i: number) => ((parts[i]! << 16) | parts[i + 1]!) >>> 0;
+  const zone = text.indexOf("%");
+  if (zone >= 0 && !/^[0-9a-z.-]+$/i.test(text.slice(zone + 1))) return undefined;
+  const address = zone < 0 ? text : text.slice(0, zone);
+  const gap = address.indexOf("::");
+  const head = groups(gap < 0 ? address : address.slice(0, gap), gap < 0);
+  const tail = gap < 0 ? [] : groups(address.slice(gap + 2), true);
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (gap < 0 ? missing !== 0 : missing < 1) return undefined;
+  for (let i = 0; i < missing; i++) head.push(0);
+  head.push(...tail);
+  const word = (i: number) => ((head[i]! << 16) | head[i + 1]!) >>> 0;
   return [word(0), word(2), word(4), word(6)];
+}
+
+/** 16-bit groups of a part of an IPv6 address; where it ends the address, IPv4 may be its end. */
+function groups(text: string, last: boolean): number[] | undefined {
+  if (text === "") return [];
+  const found: number[] = [];
+  const parts = text.split(":", 9);
+  for (const [i, part] of parts.entries()) {
+    if (/^[0-9a-f]{1,4}$/i.test(part)) found.push(parseInt(part, 16));
+    else {
+      const v4 = last && i === parts.length - 1 ? parseIPv4(part) : -1;
+      if (v4 < 0) return undefined;
+      found.push(v4 >>> 16, v4 & 0xffff);
+    }
+  }
+  return found;
 }
 
 /** Does the network hold this address? IPv4 networks hold IPv4-mapped addresses, too. */

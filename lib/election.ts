@@ -71,6 +71,7 @@ export function tiersOf(members: readonly Member[]): Member[][] {
 export class Electorate {
   readonly #tiers: readonly Tier[];
 
+  /** Builds the pickers; `random` gives [0, 1). */
   constructor(
     readonly table: PoolTable,
     strategy: StrategyKind,

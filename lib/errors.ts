@@ -19,8 +19,9 @@ export type Problem = {
 
 /** A configuration that can't be used. Carries every problem found, never only the first. */
 export class ConfigError extends Error {
+  /** For logs. */
   override readonly name = "ConfigError";
-  /** @param problems At least one. */
+  /** Carries at least one problem. */
   constructor(readonly problems: readonly Problem[]) {
     super(problems.map(printProblem).join("\n"));
   }
@@ -42,7 +43,9 @@ export function printProblem(problem: Problem): string {
  * where `usage` is set.
  */
 export class StartError extends Error {
+  /** For logs. */
   override readonly name = "StartError";
+  /** `usage`: the command line or the configuration is wrong, not the world. */
   constructor(message: string, readonly hint: string, readonly usage: boolean = false) {
     super(message);
   }
@@ -50,6 +53,7 @@ export class StartError extends Error {
 
 /** A source of backends that gave no usable answer. The last good list stays in use. */
 export class DiscoveryError extends Error {
+  /** For logs. */
   override readonly name = "DiscoveryError";
 }
 

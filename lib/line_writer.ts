@@ -24,6 +24,8 @@ export class LineWriter {
   #closed = false;
 
   /**
+   * Opens nothing before the first line.
+   *
    * @param open Opens what is written to; called again after a failure and by {@link reopen}.
    * @param report The line that tells of dropped ones.
    */

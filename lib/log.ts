@@ -53,7 +53,9 @@ export function textLine(record: LogRecord): string {
   const fields = Object.entries(record.properties)
     .map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
   const message = oneLine(messageText(record));
-  return `${localTime(new Date(record.timestamp))} [${level}] (${partOf(record)}): ${message}${fields}\n`;
+  return `${localTime(new Date(record.timestamp))} [${level}] (${
+    partOf(record)
+  }): ${message}${fields}\n`;
 }
 
 /** One JSON object with `level`, `msg`, `name`, `time` and the fields. */
@@ -78,7 +80,10 @@ function messageText(record: LogRecord): string {
 /** What came from outside can't start a line of its own. */
 function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(
+    /[\x00-\x1f\x7f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 function fieldText(value: unknown): string {

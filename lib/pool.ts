@@ -58,7 +58,7 @@ export class Pool {
   readonly #first = Promise.withResolvers<void>();
   readonly #onNames = () => this.#refresh();
 
-  /** @param slot Its place in the shared counters; given back by {@link stop}. */
+  /** Starts discovery at once. `slot` is its place in the shared counters; {@link stop} gives it back. */
   constructor(public spec: PoolSpec, readonly slot: number, readonly options: PoolOptions) {
     this.#startSources();
     this.#refresh();
@@ -145,7 +145,8 @@ export class Pool {
       intervalMs: kind.fixed ? 0 : spec.intervalMs,
       timeoutMs: spec.timeoutMs,
       signal,
-      ask: (signal) => kind.find(spec.options, { signal, skip: (entry, why) => this.#skip(entry, why) }),
+      ask: (signal) =>
+        kind.find(spec.options, { signal, skip: (entry, why) => this.#skip(entry, why) }),
       onAnswer: (list) => {
         source.list = list;
         this.#refresh();
@@ -172,13 +173,19 @@ export class Pool {
   }
 
   #skip(entry: string, why: string): void {
-    this.options.log.warning("a discovered backend was skipped", { pool: this.spec.name, entry, why });
+    this.options.log.warning("a discovered backend was skipped", {
+      pool: this.spec.name,
+      entry,
+      why,
+    });
   }
 
   /** Brings members in line with what sources and names say now, and tells if the table changed. */
   #refresh(): void {
     const wanted = this.#wanted();
-    const left = [...this.#members].filter(([key, member]) => member.discovered && !wanted.has(key));
+    const left = [...this.#members].filter(([key, member]) =>
+      member.discovered && !wanted.has(key)
+    );
     for (const [, member] of left) {
       member.discovered = false;
       member.stopChecks();

@@ -1,5 +1,12 @@
 import type { CheckKind, CheckResult } from "./kinds.ts";
-import { type Backend, backendKey, type BackendStatus, type CheckSpec, type Member } from "./model.ts";
+import {
+  type Backend,
+  backendKey,
+  type BackendStatus,
+  type CheckSpec,
+  type Member,
+} from "./model.ts";
+import { messageOf } from "./errors.ts";
 import { observe } from "./health_state.ts";
 import type { HealthState } from "./health_state.ts";
 import { poll } from "./poll.ts";
@@ -11,12 +18,15 @@ import { Meter } from "./stats/meter.ts";
 export class PoolMember {
   /** False once discovery no longer names it; it stays until its last session ends. */
   discovered = true;
+  /** Its counters. */
   readonly meter: Meter;
   #health: HealthState;
   #checking: AbortController | undefined;
   #lastResult = "";
 
   /**
+   * Isn't checked before {@link startChecks}.
+   *
    * @param address Where to dial; undefined until its name is resolved.
    * @param initiallyLive Counts as live before its first results.
    */
@@ -65,7 +75,7 @@ export class PoolMember {
       signal: controller.signal,
       ask: (signal) => checkPlaces.run(() => this.#check(kind, spec, signal)),
       onAnswer: (result) => this.#observe(result, spec),
-      onFailure: (error) => this.#observe({ passed: false, text: String(error) }, spec),
+      onFailure: (error) => this.#observe({ passed: false, text: messageOf(error) }, spec),
     });
   }
 
@@ -86,7 +96,7 @@ export class PoolMember {
     try {
       return await kind.check(target, spec.options, limit.signal);
     } catch (error) {
-      return { passed: false, text: String(error) };
+      return { passed: false, text: messageOf(error) };
     } finally {
       clearTimeout(timer);
       outer.removeEventListener("abort", end);

@@ -5,6 +5,8 @@ export class Registry<K extends Kind> {
   readonly #kinds: ReadonlyMap<string, K>;
 
   /**
+   * Holds the kinds of one sort.
+   *
    * @param sort What these are, as in `"x" is not a strategy`.
    * @param kinds In the order of help texts.
    * @param planned Names that the configuration knows and that aren't built yet.

@@ -3,7 +3,7 @@ export class Semaphore {
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
-  /** @param places At least 1. */
+  /** Has `places` places, at least 1. */
   constructor(places: number) {
     this.#free = places;
   }

@@ -40,23 +40,27 @@ export class Supervisor implements Control {
   #config: Config;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @param empty A configuration without servers, in force until {@link apply}. */
+  /** `empty` is a configuration without servers, in force until {@link apply}. */
   constructor(empty: Config, readonly options: SupervisorOptions) {
     this.#config = empty;
   }
 
+  /** When the process started, milliseconds since 1970. */
   get startedAtMs(): number {
     return this.options.startedAtMs;
   }
 
+  /** The configuration in force. */
   config(): Config {
     return this.#config;
   }
 
+  /** Where the configuration came from. */
   source(): ConfigSource {
     return this.options.source;
   }
 
+  /** A server's counters now, or undefined when there is no such server. */
   status(name: string): ServerStatus | undefined {
     const server = this.#servers.get(name);
     if (server === undefined) return undefined;
@@ -167,7 +171,11 @@ export class Supervisor implements Control {
   }
 
   /** Opens what is new and changes what is changed; undoes it all when one of them fails. */
-  async #listen(diff: ConfigDiff, ports: Map<string, number>, fresh: readonly Pool[]): Promise<void> {
+  async #listen(
+    diff: ConfigDiff,
+    ports: Map<string, number>,
+    fresh: readonly Pool[],
+  ): Promise<void> {
     const before = new Map(this.#servers);
     const touched: string[] = [];
     try {
@@ -187,7 +195,8 @@ export class Supervisor implements Control {
     const running = this.#servers.get(spec.name);
     const slot = running?.table.slot ?? this.#takeSlot();
     const table: ServerTable = { ...rest, slot, hostname: bind.hostname, port };
-    const meter = running?.meter ?? new Meter(this.options.counters, slot, this.options.clock.now());
+    const meter = running?.meter ??
+      new Meter(this.options.counters, slot, this.options.clock.now());
     this.#servers.set(spec.name, { table, spec, meter });
     await this.options.workers.serve(table);
   }

@@ -8,6 +8,8 @@ export class Watchdog {
   readonly #last = new Map<number, { readonly beats: number; readonly stillTicks: number }>();
 
   /**
+   * Knows no worker yet.
+   *
    * @param limitMs A worker that doesn't tick for so long hangs; 0: nobody ever does.
    * @param tickMs How often {@link tick} is called.
    */

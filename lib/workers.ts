@@ -43,6 +43,7 @@ export class Workers {
   #version = 0;
   #ended = false;
 
+  /** Starts nothing yet. */
   constructor(readonly options: WorkersOptions) {
     this.#places = Array.from({ length: options.count }, (_, index) => new Place(index));
   }

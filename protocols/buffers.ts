@@ -1,5 +1,14 @@
 /** Sizes of a direction's buffer: it starts with the first and moves up on full reads. */
-export const SIZES: readonly number[] = [1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24];
+export const SIZES: readonly number[] = [
+  1 << 10,
+  1 << 12,
+  1 << 14,
+  1 << 16,
+  1 << 18,
+  1 << 20,
+  1 << 22,
+  1 << 24,
+];
 
 /** Sizes from here on count against the budget. */
 const COUNTED_BYTES = 1 << 16;
@@ -15,6 +24,8 @@ export class Buffers {
   #used = 0;
 
   /**
+   * Holds nothing before buffers are given back.
+   *
    * @param budget Bytes that large buffers may take together.
    * @param onDenied Called each time a buffer could not grow because of it.
    */

@@ -25,6 +25,7 @@ export class DataPlane {
   readonly #servers = new Map<string, TcpServer>();
   readonly #index: number;
 
+  /** Listens nowhere yet. */
   constructor(
     setup: WorkerSetup,
     strategies: Registry<StrategyKind>,

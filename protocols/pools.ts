@@ -11,6 +11,7 @@ export type Election = () => Electorate;
 export class Pools {
   readonly #electorates = new Map<string, Electorate>();
 
+  /** Knows no pool yet; `random` gives [0, 1). */
   constructor(
     readonly strategies: Registry<StrategyKind>,
     readonly counters: Counters,

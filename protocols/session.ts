@@ -24,7 +24,7 @@ const LINGER_MS = 30_000;
  */
 export class Session {
   /** Its index in {@link Sessions}. */
-  place = -1;
+  place: number = -1;
   /** Coarse time of the last byte moved. */
   touchedAt: number;
   /** The backend's connection; replaced when it is reset before any byte has passed. */
@@ -41,12 +41,14 @@ export class Session {
   moved = false;
   /** One side can't be written to any more. */
   gone: Side | undefined;
+  /** Both sockets are closed and everything is given back. */
   closed = false;
   #limitMs: number;
   #lingerUntil = 0;
   #keepAlive = false;
   #flows = 2;
 
+  /** Takes over the client's socket and the counts made for it. */
   constructor(
     readonly client: Deno.TcpConn,
     readonly server: ServerTable,

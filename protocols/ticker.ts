@@ -13,6 +13,8 @@ export class Ticker {
   #waiting: (() => void)[] = [];
 
   /**
+   * Ticks until it is disposed.
+   *
    * @param clock Gives the time at each tick.
    * @param onTick Called once a tick.
    */

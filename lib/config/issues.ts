@@ -36,7 +36,7 @@ export function wordsFor(key: string): z.core.$ZodErrorMap {
       case "invalid_value":
         if (issue.input === undefined) return "is missing";
         return `${shown} is not possible here\n${
-          oneOf(String(issue.input), issue.values.map(String))
+          oneOf(typeof issue.input === "string" ? issue.input : "", issue.values.map(String))
         }`;
       case "too_small":
         return issue.origin === "array" || issue.origin === "string"

@@ -18,7 +18,10 @@ export type KindSection<T> = { readonly section: Section<T>; readonly options: R
 export class KindSections<K extends KindWithShape, T> {
   readonly #made = new Map<string, KindSection<T>>();
 
-  /** @param groups Keys of gobetween's kinds of this sort, built or not. */
+  /**
+   * For the kinds of one registry.
+   * @param groups Keys of gobetween's kinds of this sort, built or not.
+   */
   constructor(
     readonly registry: Registry<K>,
     readonly common: Section<T>,

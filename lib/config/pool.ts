@@ -35,6 +35,7 @@ export class PoolReader {
   readonly #discoveries: KindSections<DiscoveryKind, schema.DiscoveryKeys>;
   readonly #checks: KindSections<CheckKind, schema.CheckKeys>;
 
+  /** A reader that knows these kinds and reports there. */
   constructor(readonly kinds: Kinds, readonly report: Report) {
     const { discoveries, checks } = kinds;
     this.#discoveries = new KindSections(discoveries, schema.discovery, gobetweenDiscoveries);

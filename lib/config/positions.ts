@@ -3,11 +3,11 @@ import { type Node, parseTree } from "jsonc-parser";
 import { type AST, parseTOML } from "toml-eslint-parser";
 import type { Problem } from "../errors.ts";
 import { type Format, lineAndColumn } from "./parse.ts";
+import type { Path } from "./report.ts";
 
 /** A place in a text, both from 1. */
 export type Place = { readonly line: number; readonly column: number };
 
-type Path = readonly (string | number)[];
 /** By path. JSON gives offsets, which are turned into lines only for those that are asked for. */
 type Places = Map<string, Place | number>;
 

@@ -1,6 +1,7 @@
 /** The sections that aren't about servers: logging, API, and what is only checked. */
 import { parseBind } from "../address.ts";
 import type { ApiSpec, LoggingSpec, Section } from "../model.ts";
+import { quote } from "./issues.ts";
 import { showKeys, withOthers } from "./document.ts";
 import { readSection, type Table } from "./read.ts";
 import type { Report } from "./report.ts";
@@ -11,7 +12,7 @@ export function readLogging(raw: unknown, report: Report): [LoggingSpec, Section
   const read = readSection(raw ?? {}, schema.logging, ["logging"], report);
   const { level = "info", output = "stdout", format = "text" } = read?.values ?? {};
   if (!["text", "json"].includes(format.toLowerCase())) {
-    report.warn(["logging", "format"], `"${format}" means text\nOne of text, json`);
+    report.warn(["logging", "format"], `${quote(format)} means text\nOne of text, json`);
   }
   const spec: LoggingSpec = {
     level: level === "warn"

@@ -43,8 +43,10 @@ export function readSection<T>(
   options: ReadOptions = {},
 ): Read<T> | undefined {
   if (!isTable(raw)) {
-    const name = path.join(".");
-    report.error(path, `${quote(raw)} is not a section\nwrite [${name}] and the keys below it`);
+    const hint = path.length === 0
+      ? "the whole file is one"
+      : `write [${path.join(".")}] and the keys below it`;
+    report.error(path, `${quote(raw)} is not a section\n${hint}`);
     return undefined;
   }
   const given = canonicalKeys(raw, section, path, report, options);

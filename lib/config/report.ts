@@ -5,10 +5,12 @@ export type Path = readonly (string | number)[];
 
 /** Collects what is wrong with one configuration. */
 export class Report {
+  /** What keeps the configuration from being used. */
   readonly errors: Problem[] = [];
+  /** What is odd, but can be used. */
   readonly warnings: Problem[] = [];
 
-  /** @param lenient Makes unknown keys warnings. */
+  /** An empty report. `lenient` makes unknown keys warnings. */
   constructor(readonly lenient: boolean) {}
 
   /** `text` is the message and, after a line break, the hint. */

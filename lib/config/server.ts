@@ -1,6 +1,7 @@
 import { parseAccessRule } from "../access.ts";
 import type { AccessRule, AccessSpec, Bind, Section, ServerSpec } from "../model.ts";
 import { showServer } from "./document.ts";
+import { quote } from "./issues.ts";
 import type { PoolReader, ReadPool } from "./pool.ts";
 import { type Read, readSection, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
@@ -42,8 +43,8 @@ export function readServer(
   if (values.bind !== undefined) claim(values.bind, name, around);
   const pool = readPool(name, read, around, path);
   const access = readAccess(given["access"], [...path, "access"], around);
-  if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const inner = readListener(given, path, report);
+  if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const canonical = { ...given, ...inner, ...access.given && { access: access.given } };
   return {
     spec: {
@@ -132,7 +133,7 @@ function readPool(
     const hint = around.poolNames.length === 0
       ? `add [pools.${values.pool}]`
       : oneOf(values.pool, around.poolNames);
-    report.error([...path, "pool"], `there is no pool "${values.pool}"\n${hint}`);
+    report.error([...path, "pool"], `there is no pool ${quote(values.pool)}\n${hint}`);
   }
   return "named";
 }

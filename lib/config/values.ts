@@ -1,7 +1,7 @@
 /** Schemas of single values. What they say is the message and, after a line break, the hint. */
 import { z } from "zod";
 import { parseBind, parseCidr } from "../address.ts";
-import { parseDuration } from "../duration.ts";
+import { parseDuration, printDuration } from "../duration.ts";
 import type { Bind } from "../model.ts";
 import { quote } from "./issues.ts";
 
@@ -14,8 +14,12 @@ export function duration(text: string, least = 0): z.ZodType<number, string> {
   }).transform((written, context) => {
     const ms = parseDuration(written);
     if (ms !== undefined && ms >= least) return ms;
-    const wrong = ms === undefined ? "is not a duration" : ms < 0 ? "is negative" : "is too short";
-    context.addIssue({ code: "custom", message: `"${written}" ${wrong}\n${example}` });
+    const wrong = ms === undefined
+      ? `is not a duration\n${example}`
+      : ms < 0
+      ? `is negative\n${example}`
+      : `is too short\nat least ${printDuration(least)}`;
+    context.addIssue({ code: "custom", message: `${quote(written)} ${wrong}` });
     return z.NEVER;
   }).describe(text);
 }
@@ -47,7 +51,10 @@ function parseSize(written: string | number): number | undefined {
 
 /** Where a listener binds. */
 export function bind(text: string): z.ZodType<Bind, string> {
-  return z.string().transform((written, context) => {
+  return z.string({
+    error: ({ input }) =>
+      input === undefined ? 'is missing\nfor example bind = ":3000"' : undefined,
+  }).transform((written, context) => {
     const parsed = written === "" ? 'is empty\nfor example bind = ":3000"' : parseBind(written);
     if (typeof parsed !== "string") return parsed;
     context.addIssue({ code: "custom", message: parsed });
@@ -60,7 +67,7 @@ export function networks(text: string): z.ZodType<string[], string[]> {
   return z.array(
     z.string().superRefine((written, context) => {
       if (parseCidr(written) !== undefined) return;
-      const message = `"${written}" is not an address or network\nfor example "10.0.0.0/8"`;
+      const message = `${quote(written)} is not an address or network\nfor example "10.0.0.0/8"`;
       context.addIssue({ code: "custom", message });
     }),
   ).describe(text);

@@ -5,7 +5,7 @@
 export class DescriptorReserve {
   #held: Deno.FsFile[] = [];
 
-  /** @param count Descriptors to hold. */
+  /** Takes `count` descriptors, or as many as there are. */
   constructor(readonly count: number) {
     this.hold();
   }
@@ -24,6 +24,7 @@ export class DescriptorReserve {
     for (const file of this.#held.splice(0)) file.close();
   }
 
+  /** Lets them go for good. */
   [Symbol.dispose](): void {
     this.release();
   }

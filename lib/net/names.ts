@@ -37,6 +37,7 @@ type Watched = {
 export class Names {
   readonly #watched = new Map<string, Watched>();
 
+  /** Watches nothing yet. */
   constructor(readonly options: NamesOptions) {}
 
   /** The addresses of a watched name; undefined until the first answer. */

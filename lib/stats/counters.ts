@@ -30,6 +30,7 @@ export class Counters {
   readonly #row: Float64Array;
   readonly #workers: number;
 
+  /** Looks at a buffer of {@link counterBuffer}; `row` is the one row that it writes. */
   constructor(buffer: SharedArrayBuffer, workers: number, row: number) {
     const rows = workers + 1;
     const at = regions(rows);

@@ -10,6 +10,7 @@ export class Meter {
   #rxRate = 0;
   #txRate = 0;
 
+  /** The first interval starts at `nowMs`. */
   constructor(readonly counters: Counters, readonly slot: number, nowMs: number) {
     this.#rx = { atMs: nowMs, bytes: counters.sum(slot, RX) };
     this.#tx = { atMs: nowMs, bytes: counters.sum(slot, TX) };

@@ -10,6 +10,7 @@ export class Slots {
   readonly #leaving = new Map<number, number>();
   #next = PROCESS_SLOT + 1;
 
+  /** All slots but the process's own are free. */
   constructor(readonly counters: Counters) {}
 
   /** A slot with all counters at zero, or undefined when every one is in use. */

@@ -9,8 +9,12 @@ export class TcpBackend implements AsyncDisposable {
   count = 0;
 
   /** @param serve Serves one connection; it is closed when that settles. */
-  constructor(readonly serve: (conn: Deno.TcpConn) => Promise<void>, port = 0) {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port, tcpBacklog: 4096 });
+  constructor(
+    readonly serve: (conn: Deno.TcpConn) => Promise<void>,
+    port = 0,
+    readonly hostname = "127.0.0.1",
+  ) {
+    this.#listener = Deno.listen({ hostname, port, tcpBacklog: 4096 });
     this.#running = this.#accept();
   }
 
@@ -20,7 +24,8 @@ export class TcpBackend implements AsyncDisposable {
 
   /** `127.0.0.1:port`, as a configuration has it. */
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    const host = this.hostname.includes(":") ? `[${this.hostname}]` : this.hostname;
+    return `${host}:${this.port}`;
   }
 
   /** Connections open now. */

@@ -1,0 +1,41 @@
+import type { BackendStatus, ServerStatus } from "../lib/model.ts";
+
+/** A server's counters under gobetween's names: bytes, and bytes a second. */
+export function statsOf(status: ServerStatus): Record<string, unknown> {
+  const { traffic } = status;
+  return {
+    active_connections: whole(traffic.active),
+    rx_total: whole(traffic.rx),
+    tx_total: whole(traffic.tx),
+    rx_second: whole(traffic.rxRate),
+    tx_second: whole(traffic.txRate),
+    backends: status.backends.map(backendOf),
+  };
+}
+
+function backendOf({ backend, live, discovered, traffic }: BackendStatus): Record<string, unknown> {
+  return {
+    host: backend.host,
+    port: String(backend.port),
+    priority: backend.priority,
+    weight: backend.weight,
+    max_connections: backend.maxConnections || undefined,
+    sni: backend.sni || undefined,
+    stats: {
+      live,
+      discovered,
+      total_connections: whole(traffic.total),
+      active_connections: whole(traffic.active),
+      refused_connections: whole(traffic.refused),
+      rx: whole(traffic.rx),
+      tx: whole(traffic.tx),
+      rx_second: whole(traffic.rxRate),
+      tx_second: whole(traffic.txRate),
+    },
+  };
+}
+
+/** Clients read these as unsigned integers: no fraction, no sign, no exponent. */
+function whole(count: number): number {
+  return count > 0 ? Math.min(Math.floor(count), Number.MAX_SAFE_INTEGER) : 0;
+}

@@ -1,0 +1,31 @@
+import { messageOf, StartError } from "../errors.ts";
+
+/** A certificate and its key as text. */
+export type PemPair = { readonly cert: string; readonly key: string };
+
+/**
+ * Reads a certificate (with its chain) and its key.
+ * @throws StartError that names the file.
+ */
+export function readPem(
+  paths: { readonly certPath: string; readonly keyPath: string },
+): PemPair {
+  return { cert: read(paths.certPath, "CERTIFICATE"), key: read(paths.keyPath, "PRIVATE KEY") };
+}
+
+function read(path: string, label: string): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new StartError(
+      `${path} can't be read: ${messageOf(error)}`,
+      "check the path, and that this user may read it",
+    );
+  }
+  if (text.includes(`${label}-----`)) return text;
+  throw new StartError(
+    `${path} holds no ${label} in PEM form`,
+    "convert it: openssl … -outform PEM",
+  );
+}

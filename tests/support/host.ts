@@ -1,0 +1,33 @@
+/** What the machine that runs the tests offers. */
+
+/** Does this shell command succeed here? */
+export function works(command: string): boolean {
+  const { success } = new Deno.Command("sh", {
+    args: ["-c", command],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  return success;
+}
+
+/** Files under /proc tell about processes. */
+export const hasProc: boolean = Deno.build.os === "linux";
+
+/** IPv6 over loopback works. */
+export const hasIPv6: boolean = listens("::1");
+
+/** This process may do everything. */
+export const isRoot: boolean = works('[ "$(id -u)" = 0 ]');
+
+/** A process can have mounts of its own. */
+export const hasMounts: boolean = isRoot && works("unshare -m mount -t tmpfs tmpfs /mnt");
+
+function listens(hostname: string): boolean {
+  try {
+    Deno.listen({ hostname, port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { descriptorBudget } from "../../../../lib/host/budget.ts";
+import { hostFacts, openDescriptors, parseFacts } from "../../../../lib/host/facts.ts";
+import { writePidFile } from "../../../../lib/host/pid_file.ts";
+import { StartError } from "../../../../lib/errors.ts";
+
+Deno.test.each([
+  {
+    text: "1024\n20000\n150000 100000\n",
+    facts: { softDescriptors: 1024, hardDescriptors: 20_000, quotaCores: 2 },
+  },
+  {
+    text: "unlimited\nunlimited\nmax 100000\n",
+    facts: { softDescriptors: 1 << 20, hardDescriptors: 1 << 20, quotaCores: undefined },
+  },
+  {
+    text: "",
+    facts: { softDescriptors: undefined, hardDescriptors: undefined, quotaCores: undefined },
+  },
+])("parseFacts() reads $text", ({ text, facts }) => assert.deepEqual(parseFacts(text), facts));
+
+Deno.test("hostFacts() and openDescriptors() know something about this host", async () => {
+  assert.ok((await hostFacts()).softDescriptors! > 10);
+  assert.ok((await openDescriptors())! > 3);
+});
+
+Deno.test.each([
+  { limit: 256, open: 40, sessions: 72, checks: 8 },
+  { limit: 20_000, open: 60, sessions: 9810, checks: 256 },
+  { limit: undefined, open: 40, sessions: 452, checks: 16 },
+  { limit: 64, open: 60, sessions: 1, checks: 8 },
+])(
+  "descriptorBudget() of $limit descriptors, $open open: $sessions sessions",
+  ({ limit, open, sessions, checks }) => {
+    assert.deepEqual(descriptorBudget(limit, open), { sessions, checks });
+  },
+);
+
+Deno.test("a pid file is written, refused to a second process, taken over from a dead one, and removed", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/twixt.pid`;
+  {
+    using _file = writePidFile(path);
+    assert.equal(await Deno.readTextFile(path), `${Deno.pid}\n`);
+  }
+  await assert.rejects(Deno.stat(path));
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  await Deno.writeTextFile(path, `${child.pid}\n`);
+  assert.throws(() => writePidFile(path), (error: StartError) => {
+    assert.equal(error.message, `pid file ${path}: process ${child.pid} is running`);
+    return error.hint !== "";
+  });
+  child.kill("SIGKILL");
+  await child.status;
+  writePidFile(path)[Symbol.dispose]();
+  await Deno.writeTextFile(path, "not a number");
+  {
+    using _file = writePidFile(path);
+    await Deno.writeTextFile(path, "1"); // another one's by now
+  }
+  assert.equal(await Deno.readTextFile(path), "1");
+  assert.throws(() => writePidFile(`${folder}/no/such/twixt.pid`), StartError);
+  await Deno.remove(folder, { recursive: true });
+});

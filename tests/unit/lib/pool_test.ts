@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import type { CheckKind, CheckResult, DiscoveryKind } from "../../../lib/kinds.ts";
+import type { Backend, CheckSpec, DiscoverySpec, PoolSpec, PoolTable } from "../../../lib/model.ts";
+import { Names } from "../../../lib/net/names.ts";
+import { Pool } from "../../../lib/pool.ts";
+import { Registry } from "../../../lib/registry.ts";
+import { Semaphore } from "../../../lib/semaphore.ts";
+import { DOWN } from "../../../lib/stats/layout.ts";
+import { Slots } from "../../../lib/stats/slots.ts";
+import { ManualClock } from "../../support/clock.ts";
+import { MemoryLog } from "../../support/log.ts";
+import { counters } from "../../support/members.ts";
+
+const DISCOVERY: DiscoverySpec = {
+  kind: "fake",
+  options: {},
+  intervalMs: 1_000,
+  timeoutMs: 60_000,
+  failpolicy: "keeplast",
+};
+const CHECK: CheckSpec = {
+  kind: "fake",
+  options: {},
+  intervalMs: 1_000,
+  timeoutMs: 60_000,
+  fails: 2,
+  passes: 1,
+  initiallyLive: true,
+};
+
+function backend(host: string, facts: Partial<Backend> = {}): Backend {
+  return { host, port: 80, weight: 1, priority: 1, maxConnections: 0, sni: "", ...facts };
+}
+
+/** A pool whose discovery answers `lists`, whose checks answer `passes`, and whose names are `hosts`. */
+function setUp(spec: Partial<PoolSpec> = {}) {
+  const clock = new ManualClock();
+  const log = new MemoryLog();
+  const cells = counters(1, 1);
+  const slots = new Slots(cells);
+  const tables: PoolTable[] = [];
+  const left: number[][] = [];
+  const world = {
+    lists: [] as (Backend[] | Error)[],
+    passes: (_address: string): CheckResult | Error => ({ passed: true, text: "ok" }),
+    hosts: {} as Record<string, string[]>,
+    checked: [] as string[],
+  };
+  const discovery: DiscoveryKind = {
+    name: "fake",
+    summary: "",
+    shape: {},
+    find() {
+      const list = world.lists.length > 1 ? world.lists.shift()! : world.lists[0]!;
+      return list instanceof Error ? Promise.reject(list) : Promise.resolve(list);
+    },
+  };
+  const check: CheckKind = {
+    name: "fake",
+    summary: "",
+    shape: {},
+    check({ address }) {
+      world.checked.push(address);
+      const result = world.passes(address);
+      return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
+    },
+  };
+  const names = new Names({
+    clock,
+    random: () => 0,
+    lookup: (host) => {
+      const addresses = world.hosts[host];
+      if (addresses === undefined) return Promise.reject(new Error("NXDOMAIN"));
+      return Promise.resolve({ addresses, ttlMs: 1_000 });
+    },
+    onFailure: (host, why) => log.warning(`${host}: ${why}`),
+  });
+  const start = () =>
+    new Pool({ name: "p", strategy: "weight", discoveries: [DISCOVERY], ...spec }, slots.take()!, {
+      discoveries: new Registry("discovery", [discovery]),
+      checks: new Registry("healthcheck", [check]),
+      checkPlaces: new Semaphore(4),
+      ...{ counters: cells, slots, names, clock, log, random: () => 0 },
+      onTable: (table) => tables.push(table),
+      onLeave: (gone) => void left.push([...gone]),
+    });
+  const addresses = () => tables.at(-1)!.members.map(({ address, port }) => `${address}:${port}`);
+  return { start, clock, log, cells, slots, tables, left, world, addresses };
+}
+
+Deno.test("a pool's table has what discovery found, and changes only when that does", async () => {
+  const { start, clock, tables, world, addresses } = setUp();
+  world.lists = [[backend("10.0.0.1"), backend("10.0.0.2", { weight: 3 })]];
+  const pool = start();
+  await clock.advance(5_000);
+  assert.deepEqual(addresses(), ["10.0.0.1:80", "10.0.0.2:80"]);
+  assert.equal(tables.length, 2, "the empty table of the start, and this one");
+  world.lists = [[backend("10.0.0.1"), backend("10.0.0.2", { weight: 4 })]];
+  await clock.advance(1_000);
+  assert.equal(tables.length, 3, "a change of weight alone is noticed");
+  assert.equal(tables[2]!.members[1]!.slot, tables[1]!.members[1]!.slot);
+  await pool.ready;
+  pool.stop(1);
+});
+
+Deno.test("a backend that leaves stays listed until its last session ends, and its slot is free then", async () => {
+  const { start, clock, cells, slots, left, world, addresses } = setUp();
+  world.lists = [[backend("10.0.0.1"), backend("10.0.0.2")], [backend("10.0.0.1")]];
+  const pool = start();
+  await clock.advance(0);
+  const slot = pool.status().length + 1; // pool 1, backends 2 and 3
+  cells.take(slot, 0);
+  await clock.advance(1_000);
+  assert.deepEqual(addresses(), ["10.0.0.1:80"]);
+  assert.deepEqual(left, [[slot]]);
+  pool.sample(clock.now());
+  assert.deepEqual(pool.status().map(({ discovered }) => discovered), [true, false]);
+  cells.release(slot);
+  pool.sample(clock.now());
+  assert.equal(pool.status().length, 1);
+  slots.sweep(Infinity);
+  assert.equal(slots.take(), slot);
+  pool.stop(1);
+});
+
+Deno.test("a failing discovery keeps the last list, or empties it with setempty", async () => {
+  for (const [failpolicy, after] of [["keeplast", ["10.0.0.1:80"]], ["setempty", []]] as const) {
+    const { start, clock, log, world, addresses } = setUp({
+      discoveries: [{ ...DISCOVERY, failpolicy }],
+    });
+    world.lists = [[backend("10.0.0.1")], new Error("source is down")];
+    const pool = start();
+    await clock.advance(1_000);
+    assert.deepEqual(addresses(), after);
+    assert.ok(log.lines.includes("error discovery failed pool=p kind=fake why=source is down"));
+    pool.stop(1);
+  }
+});
+
+Deno.test("checks flip a backend after enough results in a row, and the log says so once", async () => {
+  const { start, clock, log, cells, world } = setUp({ check: CHECK });
+  world.lists = [[backend("10.0.0.1")]];
+  const pool = start();
+  await clock.advance(0);
+  world.passes = () => new Error("connection refused");
+  await clock.advance(1_000);
+  assert.equal(pool.status()[0]!.live, true);
+  await clock.advance(1_000);
+  assert.equal(pool.status()[0]!.live, false);
+  assert.equal(cells.flags(2), DOWN);
+  await clock.advance(10_000);
+  world.passes = () => ({ passed: true, text: "connected" });
+  await clock.advance(1_000);
+  assert.equal(cells.flags(2), 0);
+  assert.deepEqual(log.lines, [
+    "info backend is down pool=p backend=10.0.0.1:80 why=connection refused",
+    "info backend is live pool=p backend=10.0.0.1:80 why=connected",
+  ]);
+  pool.stop(1);
+  const asked = world.checked.length;
+  await clock.advance(10_000);
+  assert.equal(world.checked.length, asked, "a stopped pool checks nobody");
+});
+
+Deno.test("a backend that is unhealthy at first takes nothing before it has passed", async () => {
+  const { start, clock, cells, world } = setUp({ check: { ...CHECK, initiallyLive: false } });
+  world.lists = [[backend("10.0.0.1")]];
+  world.passes = () => ({ passed: false, text: "no" });
+  const pool = start();
+  await clock.advance(0);
+  assert.equal(cells.flags(2), DOWN);
+  world.passes = () => ({ passed: true, text: "yes" });
+  await clock.advance(1_000);
+  assert.equal(cells.flags(2), 0);
+  pool.stop(1);
+});
+
+Deno.test("health survives discovery updates; a pool without checks has no dead backends", async () => {
+  const { start, clock, cells, world } = setUp({ check: { ...CHECK, fails: 1 } });
+  world.lists = [[backend("10.0.0.1")], [backend("10.0.0.1", { weight: 9 })]];
+  world.passes = () => ({ passed: false, text: "no" });
+  const pool = start();
+  await clock.advance(1_500);
+  assert.equal(cells.flags(2), DOWN);
+  const { check: _check, ...unchecked } = pool.spec;
+  pool.update(unchecked);
+  assert.equal(cells.flags(2), 0);
+  pool.stop(1);
+});
+
+Deno.test("a name becomes its address, several addresses become several backends", async () => {
+  const { start, clock, world, addresses } = setUp();
+  world.lists = [[backend("one.test"), backend("10.0.0.9"), backend("not.yet")]];
+  world.hosts = { "one.test": ["10.1.0.1"] };
+  const pool = start();
+  await clock.advance(0);
+  assert.deepEqual(addresses().sort(), ["10.0.0.9:80", "10.1.0.1:80"]);
+  assert.deepEqual(pool.status().map((status) => [status.backend.host, status.live]), [
+    ["one.test", true],
+    ["10.0.0.9", true],
+    ["not.yet", false],
+  ]);
+  world.hosts = { "one.test": ["10.1.0.1", "10.1.0.2"], "not.yet": ["10.2.0.1"] };
+  await clock.advance(2_000);
+  assert.deepEqual(addresses().sort(), [
+    "10.0.0.9:80",
+    "10.1.0.1:80",
+    "10.1.0.2:80",
+    "10.2.0.1:80",
+  ]);
+  pool.stop(1);
+});
+
+Deno.test("several discoveries are merged; of two entries with one key the later wins", async () => {
+  const { start, clock, tables, world } = setUp({ discoveries: [DISCOVERY, DISCOVERY] });
+  world.lists = [
+    [backend("10.0.0.1"), backend("10.0.0.2")],
+    [backend("10.0.0.2", { weight: 7 }), backend("10.0.0.3")],
+  ];
+  const pool = start();
+  await clock.advance(0);
+  assert.deepEqual(tables.at(-1)!.members.map(({ host, weight }) => `${host} ${weight}`), [
+    "10.0.0.1 1",
+    "10.0.0.2 7",
+    "10.0.0.3 1",
+  ]);
+  pool.stop(1);
+});
+
+Deno.test("update() restarts only what changed", async () => {
+  const { start, clock, tables, world } = setUp({ check: CHECK });
+  world.lists = [[backend("10.0.0.1")]];
+  const pool = start();
+  await clock.advance(100);
+  const asked = world.checked.length;
+  pool.update({ ...pool.spec, strategy: "leastconn" });
+  await clock.advance(0);
+  assert.equal(tables.at(-1)!.strategy, "leastconn");
+  assert.equal(world.checked.length, asked);
+  pool.update({ ...pool.spec, check: { ...CHECK, intervalMs: 50 } });
+  await clock.advance(0);
+  assert.equal(world.checked.length, asked + 1);
+  pool.stop(1);
+});
