@@ -79,11 +79,7 @@ function messageText(record: LogRecord): string {
 
 /** What came from outside can't start a line of its own. */
 function oneLine(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(
-    /[\x00-\x1f\x7f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function fieldText(value: unknown): string {

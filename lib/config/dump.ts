@@ -1,11 +1,11 @@
 import { stringify } from "smol-toml";
 import type { ConfigDocument } from "../model.ts";
-import { maskSecrets } from "./secrets.ts";
+import { maskSecrets } from "../mask.ts";
 import type { Format } from "./parse.ts";
 
 /** How a dump is written. */
 export type DumpOptions = {
-  /** Shows passwords and tokens instead of `***`. */
+  /** Shows passwords and tokens instead of `********`. */
   readonly secrets?: boolean;
 };
 

@@ -1,7 +1,7 @@
 /** What a schema has found, in words: the message and, after a line break, what to do. */
 import type { z } from "zod";
 import { oneOf } from "./suggest.ts";
-import { isSecret } from "./secrets.ts";
+import { isSecretKey } from "../mask.ts";
 
 /** A value as messages show it: short, on one line, strings in quotes. */
 export function quote(value: unknown): string {
@@ -25,7 +25,7 @@ const WANTED: Readonly<Record<string, string>> = {
 /** The words for the issues of one key's schema. What a schema says itself comes before it. */
 export function wordsFor(key: string): z.core.$ZodErrorMap {
   return (issue) => {
-    const shown = isSecret(key) && typeof issue.input !== "object"
+    const shown = isSecretKey(key) && typeof issue.input !== "object"
       ? "the value"
       : quote(issue.input);
     switch (issue.code) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dial } from "../../../../lib/net/dial.ts";
 import { classify, classifyDial, whatHappened } from "../../../../lib/net/errors.ts";
 import { bindError, probe } from "../../../../lib/net/probe.ts";
-import { StartError } from "../../../../lib/errors.ts";
+import type { StartError } from "../../../../lib/errors.ts";
 import { TcpBackend } from "../../../support/backends.ts";
 
 const never = new AbortController().signal;
