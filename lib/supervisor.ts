@@ -184,7 +184,8 @@ export class Supervisor implements Control {
         await this.#serve(spec, ports.get(spec.name)!);
       }
     } catch (error) {
-      for (const name of touched) await this.#restore(name, before.get(name));
+      for (const name of touched) if (!before.has(name)) await this.#stopServer(name);
+      for (const [name, running] of before) await this.#restore(name, running);
       for (const pool of fresh) this.#stopPool(pool.spec.name);
       throw error;
     }
@@ -201,10 +202,9 @@ export class Supervisor implements Control {
     await this.options.workers.serve(table);
   }
 
-  async #restore(name: string, before: Running | undefined): Promise<void> {
-    if (before === undefined) return await this.#stopServer(name);
-    this.#servers.set(name, before);
-    await this.options.workers.serve(before.table).catch(() => {}); // it listened a moment ago
+  async #restore(name: string, running: Running): Promise<void> {
+    this.#servers.set(name, running);
+    await this.options.workers.serve(running.table).catch(() => {}); // it listened a moment ago
   }
 
   async #stopServer(name: string): Promise<void> {

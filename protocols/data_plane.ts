@@ -78,7 +78,7 @@ export class DataPlane {
 
   #serve(table: ServerTable): void {
     const { name } = table;
-    const running = this.#servers.get(name);
+    const running = this.#servers.get(name) ?? this.#renamed(table);
     if (running?.table.hostname === table.hostname && running.table.port === table.port) {
       running.update(table);
       return this.post({ kind: "listening", server: name });
@@ -90,6 +90,17 @@ export class DataPlane {
     } catch (error) {
       this.post({ kind: "failed", server: name, why: whatHappened(error) });
     }
+  }
+
+  /** A server that listens there under another name: a listener that isn't closed loses nobody. */
+  #renamed({ name, hostname, port }: ServerTable): TcpServer | undefined {
+    for (const [oldName, server] of this.#servers) {
+      if (server.table.hostname !== hostname || server.table.port !== port) continue;
+      this.#servers.delete(oldName);
+      this.#servers.set(name, server);
+      return server;
+    }
+    return undefined;
   }
 
   #stop(name: string, abort: boolean): void {

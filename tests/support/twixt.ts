@@ -224,8 +224,8 @@ export class Twixt implements AsyncDisposable {
   }
 
   /** Resident memory in bytes. */
-  async resident(): Promise<number> {
-    return Number(await shell(`awk '/^VmRSS/ { print $2 }' /proc/${this.pid}/status`)) * 1024;
+  resident(): Promise<number> {
+    return residentOf(this.pid);
   }
 
   /** Resolves with its exit code. */
@@ -269,6 +269,11 @@ export class Twixt implements AsyncDisposable {
     }
     if (rest !== "") take(rest);
   }
+}
+
+/** A process's resident memory in bytes. */
+export async function residentOf(pid: number): Promise<number> {
+  return Number(await shell(`awk '/^VmRSS/ { print $2 }' /proc/${pid}/status`)) * 1024;
 }
 
 /** The output of a shell command. */
