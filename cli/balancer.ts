@@ -104,14 +104,16 @@ export async function startBalancer(
   }
 }
 
-/** Starts the API, with a warning where it is reachable from elsewhere without credentials. */
-export function startApi(
+/** Starts the API and says where it listens. The caller closes it. */
+export async function startApi(
   parts: Parts,
   spec: ApiSpec,
   supervisor: Supervisor,
   log: Log,
 ): Promise<ApiServer> {
-  return parts.serveApi(spec, supervisor, log.part("api"));
+  const api = await parts.serveApi(spec, supervisor, log.part("api"));
+  log.info("API listening", { address: `${api.hostname}:${api.port}` });
+  return api;
 }
 
 /** Sets how many sessions the process may have, from the descriptor limit and the configuration. */

@@ -1,14 +1,15 @@
 import { systemClock } from "../lib/clock.ts";
 import type { ConfigSource } from "../lib/control.ts";
-import { ConfigError, messageOf, printProblem, type Problem, StartError } from "../lib/errors.ts";
+import { messageOf, printProblem, type Problem } from "../lib/errors.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { Watchdog } from "../lib/watchdog.ts";
-import { type Balancer, setCapacity, startApi, startBalancer } from "./balancer.ts";
+import { type Balancer, startBalancer } from "./balancer.ts";
 import { openLog } from "./open_log.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
+import { reload } from "./reload.ts";
 import { type Order, Signals } from "./signals.ts";
 
 /** A configuration and what is worth a warning in it. */
@@ -61,7 +62,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
-        await reload(parts, options, balancer, log);
+        await reload(parts, options.load, balancer, log);
       }
     }
   } finally {
@@ -83,7 +84,7 @@ function surviveRejections(log: Log): void {
   });
 }
 
-function announce(parts: Parts, { supervisor, workers, counters, api }: Balancer, log: Log): void {
+function announce(parts: Parts, { supervisor, workers, counters }: Balancer, log: Log): void {
   log.info(`twixt ${parts.version}`, {
     pid: Deno.pid,
     workers: workers.options.count,
@@ -92,7 +93,6 @@ function announce(parts: Parts, { supervisor, workers, counters, api }: Balancer
   for (const { name, hostname, port } of supervisor.listening()) {
     log.info("listening", { server: name, address: `${hostname}:${port}` });
   }
-  if (api !== undefined) log.info("API listening", { address: `${api.hostname}:${api.port}` });
 }
 
 /** The control plane's tick: watchdog, rates. Disposing ends it. */
@@ -118,56 +118,6 @@ function lookAfter(
       clearInterval(sample);
     },
   };
-}
-
-/** Validates and applies the configuration anew. What can't be used changes nothing. */
-async function reload(
-  parts: Parts,
-  options: RunOptions,
-  balancer: Balancer,
-  log: Log,
-): Promise<void> {
-  try {
-    const { config, warnings } = await options.load();
-    for (const warning of warnings) log.warning(printProblem(warning));
-    const before = balancer.supervisor.config();
-    const changes = await balancer.supervisor.apply(config);
-    await moveApi(parts, balancer, before, config, log);
-    setCapacity(balancer, config, log);
-    for (const key of needsRestart(before, config)) {
-      log.warning(`a changed ${key} takes effect with the next start`);
-    }
-    log.info(`reloaded: ${changes}`);
-  } catch (error) {
-    log.error("the new configuration isn't used, the old one stays in force");
-    const problems = error instanceof ConfigError ? error.problems.map(printProblem) : [
-      error instanceof StartError ? `${error.message}\n${error.hint}` : messageOf(error),
-    ];
-    for (const problem of problems) log.error(problem.replace(/\s*\n\s*/g, "; "));
-  }
-}
-
-async function moveApi(
-  parts: Parts,
-  balancer: Balancer,
-  before: Config,
-  after: Config,
-  log: Log,
-): Promise<void> {
-  if (JSON.stringify(before.api) === JSON.stringify(after.api)) return;
-  await balancer.api?.close();
-  balancer.api = undefined;
-  if (after.api !== undefined) {
-    balancer.api = await startApi(parts, after.api, balancer.supervisor, log);
-  }
-}
-
-function needsRestart(before: Config, after: Config): string[] {
-  const changed: string[] = [];
-  if (before.process.workers !== after.process.workers) changed.push("workers");
-  if (before.process.watchdogMs !== after.process.watchdogMs) changed.push("watchdog");
-  if (JSON.stringify(before.logging) !== JSON.stringify(after.logging)) changed.push("[logging]");
-  return changed;
 }
 
 /** Finishes what is open, up to the limit; a second order to stop ends it at once. */
