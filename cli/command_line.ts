@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { readConfigFile } from "../lib/source/file.ts";
 import { loadConfig } from "../lib/config/load.ts";
+import { oneOf } from "../lib/config/suggest.ts";
 import { checkCommand } from "./check.ts";
 import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
@@ -58,9 +59,15 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err })
     .showHelpAfterError("(add --help for what there is)")
+    .usage("[options] [command]")
+    .argument("[word]") // what isn't a command arrives here
     .option("-c, --config <file>", "run with this configuration")
     .addHelpText("after", EXAMPLES);
-  withStartOptions(program).action(async (options: StartOptions & { config?: string }) => {
+  withStartOptions(program).action(async (
+    word: string | undefined,
+    options: StartOptions & { config?: string },
+  ) => {
+    if (word !== undefined) throw unknownCommand(word, program);
     done(
       options.config === undefined
         ? await demo(parts, options.pidfile, output)
@@ -103,6 +110,15 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     .action(() => output.out(`${parts.version}\n`));
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
+}
+
+function unknownCommand(word: string, program: Command): StartError {
+  const names = program.commands.map((command) => command.name());
+  return new StartError(
+    `"${word}" is not a command`,
+    `${oneOf(word, names)}; see twixt --help`,
+    true,
+  );
 }
 
 const EXAMPLES = `
