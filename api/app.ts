@@ -4,6 +4,7 @@ import type { Control } from "../lib/control.ts";
 import type { Log } from "../lib/log.ts";
 import type { ApiSpec } from "../lib/model.ts";
 import { readOnlyForOthers, requireLogin } from "./auth.ts";
+import { jsonBodies } from "./body.ts";
 import { allowOtherSites } from "./cors.ts";
 import { type Dump, dump } from "./dump.ts";
 import type { ApiApp, ApiEnv } from "./env.ts";
@@ -11,7 +12,7 @@ import { answerError } from "./errors.ts";
 import { info, ping } from "./info.ts";
 import { servers } from "./servers.ts";
 import { noRoute } from "./unknown.ts";
-import { guardWrites, limitBody } from "./writes.ts";
+import { ownPagesOnly } from "./writes.ts";
 
 /** What the routes need beside the balancer itself. */
 export type ApiOptions = {
@@ -41,7 +42,7 @@ export function createApp(control: Control, options: ApiOptions): ApiApp {
   if (spec.cors) app.use(allowOtherSites());
   app.route("/", ping());
   app.use(login ? requireLogin(login, clock, log) : readOnlyForOthers(options.isAllowed));
-  app.use(guardWrites({ cors: spec.cors, login: login !== undefined }), limitBody());
+  app.use(ownPagesOnly({ cors: spec.cors, login: login !== undefined }), jsonBodies());
   app.route("/", info(control, options.version, wallTime));
   app.route("/", servers(control));
   app.route("/", dump(control, options.dump));

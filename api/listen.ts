@@ -1,6 +1,7 @@
-import { StartError } from "../lib/errors.ts";
+import { messageOf, StartError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { ApiSpec } from "../lib/model.ts";
+import { classify } from "../lib/net/errors.ts";
 import { bindError } from "../lib/net/probe.ts";
 import type { ApiEnv } from "./env.ts";
 import { answerError } from "./errors.ts";
@@ -42,11 +43,13 @@ export function openerOf(
     }, (request, info) => app.fetch(request, { client: info.remoteAddr.hostname, closing }));
 }
 
-/** Why the API can't listen, and what to do. */
+/** Why the API can't listen, and what to do. With TLS, what no address explains is the certificate's fault. */
 export function listenError(error: unknown, spec: ApiSpec): StartError {
-  if (!(error instanceof Deno.errors.InvalidData)) return bindError(error, spec.bind, "the API");
+  if (spec.tls === undefined || classify(error) !== "other") {
+    return bindError(error, spec.bind, "the API");
+  }
   return new StartError(
-    `the API's certificate or key can't be used: ${error.message}`,
+    `the API's certificate or key can't be used: ${messageOf(error)}`,
     "api.tls.cert_path and api.tls.key_path name PEM files: a certificate and its own key",
   );
 }

@@ -31,7 +31,7 @@ export type ServeHooks = {
 /** The API as it runs. */
 export type ApiServer = ListeningAddress & {
   /**
-   * Frees the port at once, lets running requests finish, and resolves after 2 seconds at the latest: what is open then
+   * Frees the port, lets running requests finish, and resolves after 2 seconds at the latest: what is open then
    * is left to its client. Calling it again does no harm.
    */
   close(): Promise<void>;
