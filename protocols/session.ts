@@ -1,5 +1,6 @@
 import type { Member, ServerTable } from "../lib/model.ts";
 import { TIMED_OUT } from "../lib/stats/layout.ts";
+import { TICK_MS } from "./ticker.ts";
 import type { Context } from "./context.ts";
 
 /** The side of a session that something happened to. */
@@ -96,7 +97,10 @@ export class Session {
   sweep(now: number): void {
     const silentMs = now - this.touchedAt;
     if (this.upstream === undefined) return; // still dialling, which has its own limit
-    if (this.#limitMs > 0 && silentMs > this.#limitMs) return this.#expire("silent for too long");
+    // coarse times are up to a tick old: no session may end early
+    if (this.#limitMs > 0 && silentMs > this.#limitMs + TICK_MS) {
+      return this.#expire("silent for too long");
+    }
     if (this.#lingerUntil > 0 && now > this.#lingerUntil) return this.close();
     if (!this.#keepAlive) {
       this.#keepAlive = true;
