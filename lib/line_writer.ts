@@ -22,6 +22,8 @@ export class LineWriter {
   #busy: Promise<void> | undefined;
   #sink: ByteSink | undefined;
   #closed = false;
+  /** What was written last ended within a line. */
+  #torn = false;
 
   /**
    * Opens nothing before the first line.
@@ -72,15 +74,13 @@ export class LineWriter {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = join(this.#waiting.splice(0));
-      if (!await this.#writeAll(batch)) {
-        this.#lose(batch);
-        this.#bytes -= batch.length;
+      const written = await this.#writeAll(batch);
+      this.#bytes -= batch.length;
+      if (written < batch.length) {
+        this.#lose(batch, written);
         if (this.#closed) return;
         await new Promise((resolve) => setTimeout(resolve, this.retryMs));
-        continue;
-      }
-      this.#bytes -= batch.length;
-      if (this.#lost > 0) {
+      } else if (this.#lost > 0) {
         const lost = this.#lost;
         this.#lost = 0;
         this.write(this.report(lost));
@@ -88,25 +88,34 @@ export class LineWriter {
     }
   }
 
-  async #writeAll(bytes: Uint8Array): Promise<boolean> {
+  /** Returns how many bytes were taken: all of them, or fewer after a failure. */
+  async #writeAll(bytes: Uint8Array): Promise<number> {
+    let at = 0;
     try {
       this.#sink ??= await this.open();
-      for (let at = 0; at < bytes.length;) {
-        at += await this.#sink.write(bytes.subarray(at));
+      if (this.#torn) {
+        await this.#sink.write(NEW_LINE);
+        this.#torn = false;
       }
-      return true;
+      while (at < bytes.length) at += await this.#sink.write(bytes.subarray(at));
     } catch {
       this.reopen(); // whatever it was: the lines are lost and counted, the next try is a second away
-      return false;
     }
+    return at;
   }
 
-  #lose(batch: Uint8Array): void {
-    const lines = batch.reduce((count, byte) => byte === 0x0a ? count + 1 : count, 0);
+  /** Counts the lines of which some or all is missing. */
+  #lose(batch: Uint8Array, written: number): void {
+    let lines = 0;
+    for (let at = written; at < batch.length; at++) if (batch[at] === LF) lines++;
+    if (written > 0) this.#torn = batch[written - 1] !== LF;
     this.#dropped += lines;
     this.#lost += lines;
   }
 }
+
+const LF = 0x0a;
+const NEW_LINE = Uint8Array.of(LF);
 
 function join(chunks: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));

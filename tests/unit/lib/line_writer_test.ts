@@ -60,6 +60,31 @@ Deno.test("after failed writes the loss is reported as soon as writing works aga
   assert.ok(opened >= 2);
 });
 
+Deno.test("a line that was written in part is ended, counted, and not continued by another", async () => {
+  let text = "";
+  let room = 8;
+  const open = () =>
+    Promise.resolve({
+      write(bytes: Uint8Array) {
+        if (room === 0) return Promise.reject(new Error("disk full"));
+        const taken = bytes.subarray(0, room);
+        room -= taken.length;
+        text += new TextDecoder().decode(taken);
+        return Promise.resolve(taken.length);
+      },
+    });
+  const writer = new LineWriter(open, report, 5);
+  writer.write("one\n");
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  writer.write("second\n");
+  writer.write("third\n");
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  room = 1000;
+  writer.write("fourth\n");
+  await writer.close(1000);
+  assert.equal(text, "one\nseco\nthird\nfourth\ndropped 1\n");
+});
+
 Deno.test("close() doesn't wait for ever for a reader that never reads", async () => {
   const writer = new LineWriter(
     () => Promise.resolve(memory(() => new Promise(() => {})).sink),
