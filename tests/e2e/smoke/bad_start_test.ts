@@ -55,7 +55,6 @@ const cases: Case[] = [
   },
   {
     what: "a configuration file that isn't text",
-    text: "\u0000\ufffd",
     args: ["-c", "/bin/sh"],
     code: 2,
     says: ["error: /bin/sh is not UTF-8 text", "save it as UTF-8"],
