@@ -6,7 +6,7 @@
  */
 import { createApp } from "./api/app.ts";
 import type { ApiApp } from "./api/env.ts";
-import { serveApi, type ServeHooks } from "./api/serve.ts";
+import { serveApi } from "./api/serve.ts";
 import type { Parts } from "./cli/parts.ts";
 import { standardOutput } from "./cli/output.ts";
 import { runCommandLine } from "./cli/command_line.ts";
@@ -30,7 +30,12 @@ const parts: Parts = {
       name: "twixt data plane",
       deno: { permissions: { net: true } },
     }),
-  serveApi: (spec, control, log) => serveApi(spec, apiOf(spec, control, log), apiHooks(spec, log)),
+  serveApi: (spec, control, log, maxConnections) =>
+    serveApi(spec, apiOf(spec, control, log), {
+      log,
+      maxConnections,
+      tls: spec.tls && readPem(spec.tls),
+    }),
 };
 
 function apiOf(spec: ApiSpec, control: Control, log: Log): ApiApp {
@@ -44,10 +49,6 @@ function apiOf(spec: ApiSpec, control: Control, log: Log): ApiApp {
     dump: dumpConfig,
     log,
   });
-}
-
-function apiHooks(spec: ApiSpec, log: Log): ServeHooks {
-  return { log, tls: spec.tls && readPem(spec.tls) };
 }
 
 if (import.meta.main) Deno.exit(await runCommandLine(Deno.args, parts, standardOutput));

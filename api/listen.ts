@@ -3,6 +3,7 @@ import type { Log } from "../lib/log.ts";
 import type { ApiSpec } from "../lib/model.ts";
 import { classify } from "../lib/net/errors.ts";
 import { bindError } from "../lib/net/probe.ts";
+import { gatedServe } from "./gate.ts";
 import type { ApiEnv } from "./env.ts";
 import { answerError } from "./errors.ts";
 
@@ -32,9 +33,15 @@ export function openerOf(
   hostname: string,
   app: ApiHandler,
   closing: AbortSignal,
-  options: { readonly log: Log; readonly tls?: Pem | undefined; readonly listen?: Listen },
+  options: {
+    readonly log: Log;
+    readonly tls?: Pem | undefined;
+    readonly maxConnections?: number;
+    readonly listen?: Listen;
+  },
 ): (port: number) => Listener {
-  const { log, tls, listen = Deno.serve } = options;
+  const { log, tls, maxConnections = 64 } = options;
+  const listen = options.listen ?? gatedServe(maxConnections);
   return (port) =>
     listen({
       ...{ hostname, port, onListen: () => {} },

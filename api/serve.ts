@@ -24,7 +24,9 @@ export type ServeHooks = {
   readonly tls?: Pem | undefined;
   /** The system's by default. */
   readonly clock?: Clock;
-  /** The runtime's by default. */
+  /** Connections at the same time, 64 by default; each takes three descriptors. */
+  readonly maxConnections?: number;
+  /** The runtime's, behind a gate, by default. */
   readonly listen?: Listen;
 };
 

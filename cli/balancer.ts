@@ -86,7 +86,7 @@ export async function startBalancer(
   try {
     await workers.start();
     await supervisor.apply(config);
-    const api = config.api && await startApi(parts, config.api, supervisor, log);
+    const api = config.api && await startApi(parts, config.api, supervisor, descriptors, log);
     const listeners = config.servers.size * count;
     const open = await openDescriptors();
     const openBeside = open === undefined ? USUALLY_OPEN : open - listeners;
@@ -109,9 +109,11 @@ export async function startApi(
   parts: Parts,
   spec: ApiSpec,
   supervisor: Supervisor,
+  descriptors: number | undefined,
   log: Log,
 ): Promise<ApiServer> {
-  const api = await parts.serveApi(spec, supervisor, log.part("api"));
+  const { api: most } = descriptorBudget(descriptors, 0);
+  const api = await parts.serveApi(spec, supervisor, log.part("api"), most);
   log.info("API listening", { address: `${api.hostname}:${api.port}` });
   return api;
 }

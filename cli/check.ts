@@ -1,19 +1,10 @@
 import { parseBackendLine } from "../lib/backend_line.ts";
-import { type Kinds, loadConfig } from "../lib/config/load.ts";
+import type { Kinds } from "../lib/config/load.ts";
 import { ConfigError, printProblem, StartError } from "../lib/errors.ts";
 import { backendKey, type Config } from "../lib/model.ts";
 import { metaOf } from "../lib/config/pool.ts";
-import { readConfigFile } from "../lib/source/file.ts";
+import { loadFile, type LoadFileOptions } from "./load_file.ts";
 import type { Output } from "./output.ts";
-
-/** What `twixt check` is asked. */
-export type CheckOptions = {
-  readonly kinds: Kinds;
-  /** By the file's extension when left out. */
-  readonly format?: "toml" | "json" | undefined;
-  /** Makes unknown keys warnings. */
-  readonly lenient?: boolean | undefined;
-};
 
 /**
  * `twixt check FILE`: says whether a configuration can be used, and everything that is wrong with it. Starts and opens
@@ -21,15 +12,13 @@ export type CheckOptions = {
  */
 export async function checkCommand(
   file: string,
-  options: CheckOptions,
+  options: LoadFileOptions,
   output: Output,
 ): Promise<number> {
   try {
-    const { text, format } = await readConfigFile(file, options.format);
-    const { kinds, lenient = false } = options;
-    const { config, warnings } = loadConfig(text, { file, format, kinds, lenient });
+    const { config, warnings } = await loadFile(file, options);
     for (const warning of warnings) output.err(`warning: ${printProblem(warning)}\n`);
-    output.out(`${file}: ok, ${summary(config, kinds)}\n`);
+    output.out(`${file}: ok, ${summary(config, options.kinds)}\n`);
     return 0;
   } catch (error) {
     if (error instanceof ConfigError) {

@@ -1,15 +1,14 @@
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
-import { readConfigFile } from "../lib/source/file.ts";
-import { loadConfig } from "../lib/config/load.ts";
 import { oneOf } from "../lib/config/suggest.ts";
 import { checkCommand } from "./check.ts";
 import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
+import { loadFile } from "./load_file.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { proxy, type ProxyOptions } from "./proxy.ts";
-import { type Loaded, run } from "./run.ts";
+import { run } from "./run.ts";
 
 /** Options that every command which runs a balancer takes. */
 type StartOptions = {
@@ -156,15 +155,7 @@ function fromFile(
   options: StartOptions,
   output: Output,
 ): Promise<number> {
-  const load = async (): Promise<Loaded> => {
-    const { text, format } = await readConfigFile(file, options.format);
-    return loadConfig(text, {
-      file,
-      format,
-      kinds: parts.kinds,
-      lenient: options.lenient ?? false,
-    });
-  };
+  const load = () => loadFile(file, { ...options, kinds: parts.kinds });
   const source = { kind: "file", path: file } as const;
   return run(parts, { load, source, pidFile: options.pidfile }, output);
 }

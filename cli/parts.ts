@@ -17,5 +17,10 @@ export type Parts = {
   /** Makes a data-plane worker with permission to use the network and nothing else. */
   spawnWorker(): WorkerLike;
   /** Starts the management API. The caller closes it. */
-  serveApi(spec: ApiSpec, control: Control, log: Log): Promise<ApiServer>;
+  serveApi(
+    spec: ApiSpec,
+    control: Control,
+    log: Log,
+    maxConnections: number,
+  ): Promise<ApiServer>;
 };

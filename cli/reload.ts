@@ -52,7 +52,8 @@ async function changeApi(
   const old = balancer.api;
   try {
     if (!apiMoves(before, after)) await old?.close();
-    balancer.api = after.api && await startApi(parts, after.api, balancer.supervisor, log);
+    balancer.api = after.api &&
+      await startApi(parts, after.api, balancer.supervisor, balancer.descriptors, log);
     await old?.close();
   } catch (error) {
     for (const line of reasons(error)) log.error(line);

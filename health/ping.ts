@@ -1,6 +1,6 @@
 import type { CheckKind } from "../lib/kinds.ts";
 import { dial } from "../lib/net/dial.ts";
-import { whatHappened } from "../lib/net/errors.ts";
+import { isOurs, whatHappened } from "../lib/net/errors.ts";
 
 /** Passes when the backend accepts a TCP connection, which is closed again at once. */
 export const ping: CheckKind<Record<string, never>> = {
@@ -13,7 +13,7 @@ export const ping: CheckKind<Record<string, never>> = {
       conn.close();
       return { passed: true, text: "connected" };
     } catch (error) {
-      return { passed: false, text: whatHappened(error) };
+      return { passed: false, text: whatHappened(error), ours: isOurs(error) };
     }
   },
 };

@@ -33,8 +33,16 @@ export function printProblem(problem: Problem): string {
     ? ""
     : `${problem.file}:${problem.line === undefined ? "" : `${problem.line}:`} `;
   const key = problem.path.length === 0 ? "" : `${problem.path.join(".")}: `;
-  const hint = problem.hint === "" ? "" : `\n       ${problem.hint}`;
-  return `${place}${key}${problem.message}${hint}`;
+  const hint = problem.hint === "" ? "" : `\n       ${printable(problem.hint)}`;
+  return printable(`${place}${key}${problem.message}`) + hint;
+}
+
+/** The text with controls written out: what a file says can't play tricks on a terminal or a log. */
+export function printable(text: string): string {
+  return text.replace(
+    /\p{Cc}/gu,
+    (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 /**

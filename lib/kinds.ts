@@ -59,6 +59,8 @@ export type CheckResult = {
   readonly passed: boolean;
   /** What was seen, for people: "connected", "connection refused". */
   readonly text: string;
+  /** The failure is our own side's (no descriptor, no port left): it says nothing about the backend. */
+  readonly ours?: boolean;
 };
 
 /** What a check asks: an address literal and a port. */

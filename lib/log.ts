@@ -1,4 +1,5 @@
 import { configure, getLogger, type LogRecord, reset } from "@logtape/logtape";
+import { printable } from "./errors.ts";
 import type { LoggingSpec } from "./model.ts";
 
 /** What a line says beside its message. */
@@ -52,7 +53,7 @@ export function textLine(record: LogRecord): string {
   const level = record.level.toUpperCase().slice(0, 5).padEnd(5);
   const fields = Object.entries(record.properties)
     .map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
-  const message = oneLine(messageText(record));
+  const message = printable(messageText(record));
   return `${localTime(new Date(record.timestamp))} [${level}] (${
     partOf(record)
   }): ${message}${fields}\n`;
@@ -77,14 +78,9 @@ function messageText(record: LogRecord): string {
   return record.message.map(String).join("");
 }
 
-/** What came from outside can't start a line of its own. */
-function oneLine(text: string): string {
-  return text.replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
-}
-
 function fieldText(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value) ?? String(value);
-  return oneLine(/[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text);
+  return printable(/[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text);
 }
 
 function localTime(date: Date): string {

@@ -23,6 +23,7 @@ export class PoolMember {
   #health: HealthState;
   #checking: AbortController | undefined;
   #lastResult = "";
+  #lastFailure = "";
 
   /**
    * Isn't checked before {@link startChecks}.
@@ -104,8 +105,21 @@ export class PoolMember {
   }
 
   #observe(result: CheckResult, spec: CheckSpec): void {
+    if (result.ours) return this.#checkFailed(result.text);
+    this.#lastFailure = "";
     this.#lastResult = result.text;
     this.#become(observe(this.#health, result.passed, spec));
+  }
+
+  /** A check that couldn't be made: the backend stays what it is. */
+  #checkFailed(why: string): void {
+    if (why === this.#lastFailure) return;
+    this.#lastFailure = why;
+    this.options.log.error("a check couldn't be made", {
+      pool: this.poolName,
+      backend: backendKey(this.backend),
+      why,
+    });
   }
 
   #become(health: HealthState): void {

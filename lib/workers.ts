@@ -178,7 +178,7 @@ export class Workers {
         index: place.index,
       },
     });
-    await ready;
+    if (await ready !== undefined) return; // it has died; its successor is on the way
     this.#tellEverything(place);
   }
 

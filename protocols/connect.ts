@@ -1,6 +1,6 @@
 import type { Election } from "./pools.ts";
 import { dial } from "../lib/net/dial.ts";
-import { classifyDial, whatHappened } from "../lib/net/errors.ts";
+import { classifyDial, isOurs, whatHappened } from "../lib/net/errors.ts";
 import { DIAL_TIMEOUTS, REFUSED, RETRIES, TOTAL } from "../lib/stats/layout.ts";
 import type { Session } from "./session.ts";
 
@@ -53,10 +53,9 @@ async function dialMember(session: Session, limitMs: number): Promise<Outcome> {
 function dialFailed(session: Session, error: unknown): Outcome {
   const { context, server } = session;
   const member = session.member!;
-  const happening = classifyDial(error);
-  const ours = happening === "descriptors" || happening === "ports";
+  const ours = isOurs(error);
   if (!ours) context.counters.add(member.slot, REFUSED);
-  if (happening === "timeout") context.counters.add(member.slot, DIAL_TIMEOUTS);
+  if (classifyDial(error) === "timeout") context.counters.add(member.slot, DIAL_TIMEOUTS);
   context.log(ours ? "error" : "warning", "can't connect to a backend", {
     server: server.name,
     backend: `${member.address}:${member.port}`,
@@ -73,7 +72,7 @@ function release(session: Session): void {
 
 /**
  * Replaces a backend that reset the connection before any byte had passed. Whoever notices it first
- * starts it, the session's other direction waits for the same answer.
+ * starts it, the session's other direction waits for the same answer. False: the session is closed.
  */
 export function reconnect(session: Session, election: Election): Promise<boolean> {
   session.redial ??= replace(session, election).finally(() => session.redial = undefined);
@@ -85,5 +84,7 @@ async function replace(session: Session, election: Election): Promise<boolean> {
   session.upstream?.close();
   session.upstream = undefined;
   release(session);
-  return await connect(session, election);
+  const replaced = await connect(session, election);
+  if (!replaced) session.close(); // before anybody can see a session without a backend
+  return replaced;
 }

@@ -33,17 +33,26 @@ class Flow {
 
   async run(): Promise<void> {
     const { session } = this;
-    while (!session.closed) {
-      try {
-        await this.#forward();
-        await this.#forwardEnd();
-        break;
-      } catch (error) {
-        if (!await this.#survives(error)) break;
-      }
+    try {
+      while (!session.closed && !await this.#pass());
+    } catch (error) {
+      // a defect of ours must cost one session, never the worker with all of them
+      session.context.log("error", "a session failed", { why: String(error) });
+      session.close();
     }
     session.context.buffers.give(this.#buffer);
     session.flowEnded();
+  }
+
+  /** Forwards to the end. False: another backend has taken over, and there is more to do. */
+  async #pass(): Promise<boolean> {
+    try {
+      await this.#forward();
+      await this.#forwardEnd();
+      return true;
+    } catch (error) {
+      return !await this.#survives(error);
+    }
   }
 
   /** Reads and writes until the side that we read from has sent its FIN. */
@@ -110,9 +119,7 @@ class Flow {
       if (session.replaceable && classify(error) === "reset") {
         session.context.counters.add(session.member!.slot, RESETS);
         this.#writes = from === "client" ? 0 : this.#writes;
-        if (await reconnect(session, this.election)) return true;
-        session.close();
-        return false;
+        return await reconnect(session, this.election);
       }
     }
     await this.#giveUp(side);

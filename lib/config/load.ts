@@ -5,6 +5,7 @@ import { type Format, parseText } from "./parse.ts";
 import { type Kinds, PoolReader } from "./pool.ts";
 import { placed } from "./positions.ts";
 import { readAcme, readApi, readListener, readLogging, showTop } from "./process.ts";
+import { quote } from "./issues.ts";
 import { isTable, type Read, readSection } from "./read.ts";
 import { Report } from "./report.ts";
 import * as schema from "./schema.ts";
@@ -86,6 +87,9 @@ function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefi
   };
 }
 
+/** Names go into logs and paths of the API: no controls, and not longer than anybody would write. */
+const NAME = /^[^\p{Cc}]{1,100}$/u;
+
 type Named<T> = { readonly specs: Map<string, T>; readonly shown: Record<string, Section> };
 
 /** The members of `[servers]` or `[pools]` whose names can be used. */
@@ -97,8 +101,11 @@ function* named(raw: unknown, section: string, report: Report): Generator<[strin
     return;
   }
   for (const [name, inner] of Object.entries(raw)) {
-    if (name !== "" && name !== "__proto__") yield [name, inner];
-    else report.error([section, name], `"${name}" can't be a name\nuse letters, digits, - and _`);
+    if (NAME.test(name) && name !== "__proto__") yield [name, inner];
+    else {report.error(
+        [section, name],
+        `${quote(name)} can't be a name\nuse letters, digits, - and _`,
+      );}
   }
 }
 

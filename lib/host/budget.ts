@@ -2,12 +2,14 @@
 export type DescriptorBudget = {
   /** Sessions of the whole process; each takes two descriptors. */
   readonly sessions: number;
+  /** Connections to the API at the same time; each takes three. */
+  readonly api: number;
   /** Checks that may run at the same time; each takes one. */
   readonly checks: number;
 };
 
-/** Left over for everything else: the API's connections, files, a new worker. */
-const RESERVE = 64;
+/** Left over for everything else: files, a new worker. */
+const RESERVE = 28;
 
 /**
  * Divides the descriptors.
@@ -18,6 +20,7 @@ const RESERVE = 64;
 export function descriptorBudget(limit: number | undefined, open: number): DescriptorBudget {
   const total = limit ?? 1024;
   const checks = Math.max(8, Math.min(256, Math.floor(total / 64)));
-  const sessions = Math.floor((total - open - RESERVE - checks) / 2);
-  return { sessions: Math.max(1, sessions), checks };
+  const api = Math.max(12, Math.min(128, Math.floor(total / 64)));
+  const sessions = Math.floor((total - open - RESERVE - 3 * api - checks) / 2);
+  return { sessions: Math.max(1, sessions), api, checks };
 }

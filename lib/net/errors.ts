@@ -81,6 +81,12 @@ export function classifyDial(error: unknown): Happening {
   return happening === "not_local" ? "ports" : happening;
 }
 
+/** Did a dial fail for want of descriptors or ports: our side's limit, never the backend's fault? */
+export function isOurs(error: unknown): boolean {
+  const happening = classifyDial(error);
+  return happening === "descriptors" || happening === "ports";
+}
+
 const TEXTS: Readonly<Record<Happening, string>> = {
   refused: "connection refused",
   timeout: "timed out",

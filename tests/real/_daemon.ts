@@ -56,14 +56,14 @@ export class Daemon implements AsyncDisposable {
     return daemon;
   }
 
-  /** What it has written, at least the last 100 KB. */
+  /** What it has written, at most its last million characters. */
   get log(): string {
     return this.#said;
   }
 
   async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      this.#said = (this.#said + text).slice(-200_000);
+      this.#said = (this.#said + text).slice(-1_000_000);
     }
   }
 

@@ -110,7 +110,7 @@ Deno.test(
       const said = await run(["pgbench", ...at(balanced.port), ...mode, ...load]);
       const done = Number(said.match(/actually processed: (\d+)/)?.[1]);
       assert.ok(done > 500, said);
-      assert.match(said, /number of failed transactions: 0 /);
+      assert.doesNotMatch(said, /failed transactions: [1-9]/);
       assert.doesNotMatch(said, /error|fatal|aborted/i);
       await databases.assertClean();
     }

@@ -218,4 +218,5 @@ Deno.test("close() waits 2 seconds for a request, no longer", async () => {
   assert.deepEqual(log.lines, ["warning requests to the API are still open; left alone"]);
   go.resolve(new Response("late"));
   assert.match(await answer, /late$/);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // what was left alone ends by itself
 });
