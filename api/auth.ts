@@ -5,6 +5,7 @@ import type { Log } from "../lib/log.ts";
 import { callerKey, isLoopback } from "./client.ts";
 import { isRead, type Middleware } from "./env.ts";
 import { ApiError } from "./errors.ts";
+import { isFixedHost } from "./origin.ts";
 import { LoginThrottle } from "./login_throttle.ts";
 
 /** The one account of the API. */
@@ -43,6 +44,13 @@ export function readOnlyForOthers(
 ): Middleware {
   return async (c, next) => {
     const { client } = c.env;
+    const host = c.req.header("host");
+    // a site can point its own name at this host: its pages would read with the user's browser
+    if (isRead(c.req.method) && isLoopback(client) && isForeignName(host)) {
+      throw new ApiError(403, `"${host}" is not how this API is called from its own host`, {
+        hint: "call it by an address or as localhost, or set api.basic_auth",
+      });
+    }
     if (!isRead(c.req.method) && !isLoopback(client) && !isAllowed(client)) {
       throw new ApiError(403, `${client} may only read: the API has no login`, {
         hint: `set api.basic_auth, or let it write with api.allow = ["CIDR"]`,
@@ -50,6 +58,11 @@ export function readOnlyForOthers(
     }
     await next();
   };
+}
+
+/** Is this a host's name that anybody could point at us? */
+function isForeignName(host: string | undefined): boolean {
+  return host !== undefined && URL.canParse(`http://${host}`) && !isFixedHost(`http://${host}`);
 }
 
 /** The bytes of `login:password`; empty for another scheme. */

@@ -2,7 +2,7 @@ import type { BackendStatus, ServerStatus } from "../lib/model.ts";
 
 /** A server's counters under gobetween's names: bytes, and bytes a second. */
 export function statsOf(status: ServerStatus): Record<string, unknown> {
-  const { traffic } = status;
+  const { traffic, refusals } = status;
   return {
     active_connections: whole(traffic.active),
     rx_total: whole(traffic.rx),
@@ -10,6 +10,13 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
     rx_second: whole(traffic.rxRate),
     tx_second: whole(traffic.txRate),
     backends: status.backends.map(backendOf),
+    // ours, behind gobetween's fields
+    refused: {
+      over_capacity: whole(refusals.overCapacity),
+      over_limit: whole(refusals.overLimit),
+      denied: whole(refusals.denied),
+      no_backend: whole(refusals.noBackend),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { printHostPort } from "../lib/address.ts";
 import type { ApiServer } from "../api/serve.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { ConfigSource } from "../lib/control.ts";
@@ -114,7 +115,7 @@ export async function startApi(
 ): Promise<ApiServer> {
   const { api: most } = descriptorBudget(descriptors, 0);
   const api = await parts.serveApi(spec, supervisor, log.part("api"), most);
-  log.info("API listening", { address: `${api.hostname}:${api.port}` });
+  log.info("API listening", { address: printHostPort(api.hostname, api.port) });
   return api;
 }
 

@@ -31,8 +31,10 @@ function opener(output: string): () => Promise<ByteSink> {
   switch (output) {
     case "":
     case "stdout":
+    case "/dev/stdout": // the runtime lets nobody open these by name
       return () => Promise.resolve({ write: (bytes) => Deno.stdout.write(bytes) });
     case "stderr":
+    case "/dev/stderr":
       return () => Promise.resolve({ write: (bytes) => Deno.stderr.write(bytes) });
     default:
       return () => Deno.open(output, { append: true, create: true, mode: 0o644 });

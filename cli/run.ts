@@ -1,3 +1,4 @@
+import { printHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { ConfigSource } from "../lib/control.ts";
 import { messageOf, printProblem, type Problem } from "../lib/errors.ts";
@@ -91,7 +92,7 @@ function announce(parts: Parts, { supervisor, workers, counters }: Balancer, log
     sessions_allowed: counters.capacity,
   });
   for (const { name, hostname, port } of supervisor.listening()) {
-    log.info("listening", { server: name, address: `${hostname}:${port}` });
+    log.info("listening", { server: name, address: printHostPort(hostname, port) });
   }
 }
 

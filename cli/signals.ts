@@ -1,5 +1,5 @@
 /** What an operator asks of a running process. */
-export type Order = "stop" | "reload" | "fault";
+export type Order = "stop" | "reload" | "fault" | "nothing";
 
 /**
  * Registers all signal handlers at once: adding the first one when descriptors are short would end the
@@ -16,6 +16,7 @@ export class Signals {
       ["SIGTERM", "stop"],
       ["SIGINT", "stop"],
       ["SIGHUP", "reload"],
+      ["SIGUSR2", "nothing"], // its default would end the process
     ];
     if (faults) orders.push(["SIGQUIT", "fault"]);
     this.#handlers = orders

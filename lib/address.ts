@@ -32,6 +32,9 @@ export function parseHostPort(text: string): HostPort | string {
   if (host.includes(":")) {
     return `${shown} has an IPv6 address without brackets\nwrite [${host}]:${port}`;
   }
+  if (/^[\d.]+$/.test(host) && !isIPv4(host)) {
+    return `${shown} has no valid address\nan IPv4 address is four numbers from 0 to 255`;
+  }
   return /^[^\s/@[\]"'?#]*$/.test(host) ? { host, port } : `${shown} has no valid host`;
 }
 
@@ -54,7 +57,8 @@ export function printHostPort(host: string, port: number): string {
 export function parseBind(text: string): Bind | string {
   const parsed = parseHostPort(text);
   if (typeof parsed === "string") {
-    return parsed.replace('write host:port, for example "localhost:8000"', 'write ":3000"')
+    const example = parsePort(text) === undefined ? ":3000" : `:${text}`;
+    return parsed.replace('write host:port, for example "localhost:8000"', `write "${example}"`)
       .replace("a port from 1 to 65535", "a port from 0 to 65535");
   }
   const { host, port } = parsed;

@@ -226,10 +226,23 @@ export type BackendStatus = {
   readonly traffic: Traffic;
 };
 
+/** Clients turned away, by reason. */
+export type Refusals = {
+  /** The process was at its limit of sessions. */
+  readonly overCapacity: number;
+  /** The server was at its `max_connections`. */
+  readonly overLimit: number;
+  /** The access rules. */
+  readonly denied: number;
+  /** No backend could be had. */
+  readonly noBackend: number;
+};
+
 /** A server and how it does. */
 export type ServerStatus = {
   readonly name: string;
   readonly traffic: Traffic;
+  readonly refusals: Refusals;
   readonly backends: readonly BackendStatus[];
 };
 

@@ -55,7 +55,7 @@ export class Pool {
   #stopSources = new AbortController();
   #sent = "";
   #version = 0;
-  readonly #first = Promise.withResolvers<void>();
+  #first: Promise<unknown> = Promise.resolve();
   readonly #onNames = () => this.#refresh();
 
   /** Starts discovery at once. `slot` is its place in the shared counters; {@link stop} gives it back. */
@@ -64,9 +64,9 @@ export class Pool {
     this.#refresh();
   }
 
-  /** Resolves when every source has answered or failed once. */
-  get ready(): Promise<void> {
-    return this.#first.promise;
+  /** Resolves when every source has answered or failed once since it was started or changed. */
+  get ready(): Promise<unknown> {
+    return this.#first;
   }
 
   /** Takes over a changed spec: what stays the same is not started anew. */
@@ -113,7 +113,6 @@ export class Pool {
    */
   stop(version: number): void {
     this.#stopSources.abort();
-    this.#first.resolve();
     for (const host of this.#watched) this.options.names.unwatch(host, this.#onNames);
     for (const member of this.#members.values()) {
       member.stopChecks();
@@ -131,8 +130,7 @@ export class Pool {
       list: known[index]?.list, // in use until the new source has answered
     }));
     const { signal } = this.#stopSources;
-    const asked = this.#sources.map((source) => this.#run(source, signal));
-    void Promise.all(asked).then(() => signal.aborted || this.#first.resolve());
+    this.#first = Promise.all(this.#sources.map((source) => this.#run(source, signal)));
   }
 
   /** Starts the loop of one source. Resolves with its first answer or failure. */

@@ -8,6 +8,7 @@ import type { Names } from "./net/names.ts";
 import { probe } from "./net/probe.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import type { Counters } from "./stats/counters.ts";
+import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
 import type { Slots } from "./stats/slots.ts";
 import type { Workers } from "./workers.ts";
@@ -25,9 +26,15 @@ export type SupervisorOptions = Omit<PoolOptions, "onTable" | "onLeave"> & {
 };
 
 /** A server that listens. */
-type Running = { readonly table: ServerTable; readonly spec: ServerSpec; readonly meter: Meter };
+type Running = {
+  readonly table: ServerTable;
+  readonly spec: ServerSpec;
+  readonly meter: Meter;
+  /** Refusals that the log has told of. */
+  reported: number;
+};
 
-/** How long listening waits for the first backends; clients that come before them are refused. */
+/** How long a start or a reload waits for backends, and for workers to use them. */
 const FIRST_BACKENDS_MS = 250;
 
 /**
@@ -65,7 +72,8 @@ export class Supervisor implements Control {
     const server = this.#servers.get(name);
     if (server === undefined) return undefined;
     const backends = this.#pools.get(server.spec.pool)?.status() ?? [];
-    return { name, traffic: server.meter.read(), backends };
+    const refusals = refusalsOf(this.options.counters, server.table.slot);
+    return { name, traffic: server.meter.read(), refusals, backends };
   }
 
   /** Names and real addresses of the servers that listen. */
@@ -91,9 +99,25 @@ export class Supervisor implements Control {
   sample(): void {
     const { clock, slots, workers } = this.options;
     const now = clock.now();
-    for (const server of this.#servers.values()) server.meter.sample(now);
+    for (const server of this.#servers.values()) {
+      server.meter.sample(now);
+      this.#reportRefusals(server);
+    }
     for (const pool of this.#pools.values()) pool.sample(now);
     slots.sweep(workers.seen());
+  }
+
+  /** One line an interval, however many were refused. */
+  #reportRefusals(server: Running): void {
+    const { refused } = server.meter.read();
+    const since = refused - server.reported;
+    server.reported = refused;
+    if (since === 0) return;
+    this.options.log.warning("clients were refused", {
+      server: server.spec.name,
+      since_last: since,
+      ...refusalsOf(this.options.counters, server.table.slot),
+    });
   }
 
   /** Ends discoveries and checks. Sessions and listeners are the workers'. */
@@ -108,11 +132,29 @@ export class Supervisor implements Control {
     const fresh = diff.pools.added.map((spec) => this.#startPool(spec));
     await this.#firstBackends(fresh);
     await this.#listen(diff, ports, fresh);
-    for (const spec of diff.pools.changed) this.#pools.get(spec.name)?.update(spec);
+    await this.#change(diff.pools.changed);
     for (const spec of diff.servers.removed) await this.#stopServer(spec.name);
     for (const spec of diff.pools.removed) this.#stopPool(spec.name);
+    await this.#seen();
     this.#config = config;
     return summarize(diff);
+  }
+
+  async #change(specs: readonly PoolSpec[]): Promise<void> {
+    const changed = specs.map((spec) => {
+      const pool = this.#pools.get(spec.name)!;
+      pool.update(spec);
+      return pool;
+    });
+    if (changed.length > 0) await this.#firstBackends(changed);
+  }
+
+  /** Waits until every worker uses what it was told: then what is reported as done is in effect. */
+  async #seen(): Promise<void> {
+    const { workers, clock } = this.options;
+    const { version } = workers;
+    const end = clock.now() + FIRST_BACKENDS_MS;
+    while (workers.seen() < version && clock.now() < end) await clock.sleep(2);
   }
 
   /** Checks all new addresses before anything changes. Returns their ports by server. */
@@ -198,7 +240,7 @@ export class Supervisor implements Control {
     const table: ServerTable = { ...rest, slot, hostname: bind.hostname, port };
     const meter = running?.meter ??
       new Meter(this.options.counters, slot, this.options.clock.now());
-    this.#servers.set(spec.name, { table, spec, meter });
+    this.#servers.set(spec.name, { table, spec, meter, reported: running?.reported ?? 0 });
     await this.options.workers.serve(table);
   }
 

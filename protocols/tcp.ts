@@ -84,14 +84,7 @@ export class TcpServer {
     const session = new Session(client, table, context);
     try {
       if (await connect(session, this.#election)) return relay(session, this.#election);
-      if (!session.closed) {
-        this.#refuse(NO_BACKEND);
-        context.log("warning", "no backend could be had for a client", {
-          server: table.name,
-          pool: table.pool,
-          tried: session.tried.length,
-        });
-      }
+      if (!session.closed) this.#refuse(NO_BACKEND);
     } catch (error) {
       context.log("error", "a session failed", { server: table.name, why: String(error) });
     }

@@ -17,12 +17,21 @@ function toml(text: string, file: string): unknown {
   } catch (error) {
     if (error instanceof TomlError) {
       const message = error.message.split("\n", 1)[0]!.replace("Invalid TOML document: ", "");
-      throw syntaxError(message, "it is read as TOML 1.0", file, error.line, error.column);
+      throw syntaxError(message, tomlHint(message, text), file, error.line, error.column);
     }
     // A text that is nested too deeply overflows the parser's stack.
     const reason = error instanceof RangeError ? "it is nested too deeply" : String(error);
     throw syntaxError(`can't be read: ${reason}`, "", file);
   }
+}
+
+function tomlHint(message: string, text: string): string {
+  if (text.trimStart().startsWith("{")) return "is it JSON? Then say so: -f json, or name it .json";
+  if (message.includes("invalid value")) {
+    return 'text is written in quotes, as in balance = "weight"';
+  }
+  if (message.includes("redefine")) return "the same section or key stands further up";
+  return "it is read as TOML 1.0, in UTF-8";
 }
 
 function json(text: string, file: string): unknown {

@@ -1,5 +1,6 @@
 /** The sections that aren't about servers: logging, API, and what is only checked. */
 import { parseBind } from "../address.ts";
+import { MASK } from "../mask.ts";
 import type { ApiSpec, LoggingSpec, Section } from "../model.ts";
 import { quote } from "./issues.ts";
 import { showKeys, withOthers } from "./document.ts";
@@ -51,6 +52,20 @@ export function readApi(raw: unknown, report: Report): [ApiSpec | undefined, Sec
   const parsed = bind === ""
     ? 'is missing\nname an address, for example bind = "127.0.0.1:8888" (gobetween would take port 80 of all)'
     : parseBind(bind);
+  if (auth?.values.password === MASK) {
+    report.error(
+      ["api", "basic_auth", "password"],
+      "is the mask that a dump shows in place of a password\nwrite the password itself",
+    );
+  }
+  if (auth?.values.login?.includes(":")) {
+    report.error(
+      ["api", "basic_auth", "login"],
+      `${
+        quote(auth.values.login)
+      } holds a colon, which ends the login in basic authentication\nchoose another`,
+    );
+  }
   if (auth !== undefined && auth.values.login === "") {
     report.error(
       ["api", "basic_auth", "login"],

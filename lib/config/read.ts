@@ -95,7 +95,10 @@ function reportStranger<T>(
   if (options.skipUnknown) return;
   const known = [...Object.keys(section.keys), ...section.sections];
   const close = suggest(key, known);
-  const hint = close === undefined ? `One of ${known.join(", ")}` : `did you mean "${close}"?`;
+  const refused = (refusals.get(section.at) ?? []).filter(({ value }) => value === undefined)
+    .map(({ at }) => at.slice(at.lastIndexOf(".") + 1));
+  const offered = known.filter((name) => !refused.includes(name));
+  const hint = close === undefined ? `One of ${offered.join(", ")}` : `did you mean "${close}"?`;
   report.unknown(place, `is not a key of this section\n${hint}`);
 }
 

@@ -3,6 +3,7 @@
  * own. Reference docs and the JSON Schema are made from this.
  */
 import { z } from "zod";
+import { MAX_WORKERS } from "../stats/layout.ts";
 import { parseAccessRule } from "../access.ts";
 import type { Bind } from "../model.ts";
 import { bind, bufferSize, duration, flag, networks, text, whole } from "./values.ts";
@@ -30,7 +31,7 @@ export type TopKeys = {
 export const top: Section<TopKeys> = {
   at: "",
   keys: {
-    workers: whole("Data-plane isolates; as many as there are cores.", 1).optional(),
+    workers: whole("Data-plane isolates; as many as there are cores.", 1, MAX_WORKERS).optional(),
     watchdog: duration("A worker silent for so long ends the process; 0 never.").default(10_000),
     shutdown_timeout: duration("Longest drain after SIGTERM.").default(30_000),
     takeover_timeout: duration("Longest drain after a takeover; 0 is no limit.").optional(),

@@ -74,9 +74,11 @@ export function networks(text: string): z.ZodType<string[], string[]> {
 }
 
 /** A whole number, at least `least`. */
-export function whole(text: string, least?: number): z.ZodType<number, number> {
-  const number = z.int();
-  return (least === undefined ? number : number.min(least)).describe(text);
+export function whole(text: string, least?: number, most?: number): z.ZodType<number, number> {
+  let number = z.int();
+  if (least !== undefined) number = number.min(least);
+  if (most !== undefined) number = number.max(most);
+  return number.describe(text);
 }
 
 /** Any text. */

@@ -9,10 +9,16 @@ export type PidFile = Disposable;
  */
 export function writePidFile(path: string): PidFile {
   const other = readPid(path);
+  if (other === "something else") {
+    throw new StartError(
+      `pid file ${path} holds something else than a process id`,
+      "name another file with -p: this one would be overwritten",
+    );
+  }
   if (other !== undefined && other !== Deno.pid && runs(other)) {
     throw new StartError(
       `pid file ${path}: process ${other} is running`,
-      "stop it first, or name another pid file with -p",
+      "stop it first, or name another pid file with -p; if it isn't twixt, remove the file",
     );
   }
   try {
@@ -26,22 +32,33 @@ export function writePidFile(path: string): PidFile {
   return { [Symbol.dispose]: () => remove(path) };
 }
 
-function readPid(path: string): number | undefined {
+const SAME_PROGRAM = `
+kill -0 "$0" 2>&1 | grep -qi "no such process" && exit 1
+its=$(readlink "/proc/$0/exe") || exit 0
+its=\${its% (deleted)}
+own=$(readlink "/proc/$PPID/exe") || exit 0
+[ "\${its##*/}" = "\${own##*/}" ]
+`;
+
+function readPid(path: string): number | "something else" | undefined {
   try {
     const text = Deno.readTextFileSync(path).trim();
-    return /^\d+$/.test(text) ? Number(text) : undefined;
+    if (text === "") return undefined;
+    return /^\d{1,10}$/.test(text) ? Number(text) : "something else";
   } catch {
     return undefined; // no file: nobody runs
   }
 }
 
-/** Is there such a process? Asked by a child: in a container everything may be process 1, as we are. */
+/**
+ * Does such a process run, and is it this program? After a crash another one may have got its number, which must
+ * not keep us from starting. A program is taken for this one when its file has the same name.
+ */
 function runs(pid: number): boolean {
   try {
-    const args = ["-c", 'kill -0 "$0"', String(pid)];
-    const command = new Deno.Command("sh", { args, stdin: "null", stderr: "piped" });
-    const { success, stderr } = command.outputSync();
-    return success || /not permitted/i.test(new TextDecoder().decode(stderr));
+    const args = ["-c", SAME_PROGRAM, String(pid)];
+    const command = new Deno.Command("sh", { args, stdin: "null", stderr: "null" });
+    return command.outputSync().success;
   } catch {
     return false; // no shell to ask: take the file over
   }

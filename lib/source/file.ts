@@ -7,12 +7,14 @@ export type Source = { readonly text: string; readonly format: "toml" | "json" }
 const MAX_BYTES = 8 * 1024 * 1024;
 
 /**
- * Reads a configuration file. Without a format, `.json` is JSON and anything else TOML.
+ * Reads a configuration file; `-` is standard input, which can be read once. Without a format, `.json` is JSON and anything else TOML.
  *
  * @throws StartError when the file can't be read, is too large or isn't text.
  */
 export async function readConfigFile(path: string, format?: "toml" | "json"): Promise<Source> {
-  const bytes = await readBytes(path);
+  const bytes = path === "-" || path === "/dev/stdin"
+    ? await readUpTo(Deno.stdin, path)
+    : await readBytes(path);
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return { text, format: format ?? (/\.json$/i.test(path) ? "json" : "toml") };
@@ -34,7 +36,10 @@ async function readBytes(path: string): Promise<Uint8Array> {
 }
 
 /** A pipe or /dev/stdin has no size before it ends. */
-async function readUpTo(file: Deno.FsFile, path: string): Promise<Uint8Array> {
+async function readUpTo(
+  file: { readonly readable: ReadableStream<Uint8Array<ArrayBuffer>> },
+  path: string,
+): Promise<Uint8Array> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
   for await (const chunk of file.readable) {

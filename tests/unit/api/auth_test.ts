@@ -60,6 +60,18 @@ Deno.test.each([
   assert.equal((await get(fakeApi({}, LOGIN), undefined, "127.0.0.1", path)).status, status);
 });
 
+Deno.test.each([
+  { host: "127.0.0.1:8888", status: 200 },
+  { host: "localhost", status: 200 },
+  { host: "[::1]:8888", status: 200 },
+  { host: "evil.example", status: 403 },
+])("without a login, a read from this host by the name $host is answered $status", async (
+  { host, status },
+) => {
+  const answer = await fakeApi().request("http://127.0.0.1/servers", { headers: { host } }, LOCAL);
+  assert.equal(answer.status, status);
+});
+
 Deno.test("requireLogin() refuses a caller after 10 failures, for the rest of a minute", async () => {
   const clock = new ManualClock();
   const log = new MemoryLog();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fakeApi, LOCAL } from "../../support/control.ts";
 
 const ON = { spec: { cors: true, basicAuth: { login: "a", password: "b" } } };
-const OTHER = { origin: "http://other", host: "lb:8888" };
+const OTHER = { origin: "http://other", host: "127.0.0.1:8888" };
 
 /** The headers of an answer that have to do with other sites. */
 function corsOf(answer: Response): Record<string, string> {
@@ -49,8 +49,8 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  { name: "no origin", headers: { host: "lb:8888" } },
-  { name: "its own origin", headers: { host: "lb:8888", origin: "http://lb:8888" } },
+  { name: "no origin", headers: { host: "127.0.0.1:8888" } },
+  { name: "its own origin", headers: { host: "127.0.0.1:8888", origin: "http://127.0.0.1:8888" } },
 ])("with cors a request with $name is told only that answers vary", async ({ headers }) => {
   const answer = await fakeApi({}, ON).request("/ping", { headers }, LOCAL);
   assert.deepEqual(corsOf(answer), { vary: "Origin" });

@@ -81,25 +81,25 @@ Deno.test.each([
   },
   {
     name: "a path that can't be decoded",
-    text: "GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    text: "GET /%zz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     status: 404,
     body: `{\n    "error": "there is nothing at \\"/%zz\\""\n}`,
   },
   {
     name: "OPTIONS *",
-    text: "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    text: "OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     status: 404,
     body: `{\n    "error": "there is nothing at \\"/*\\""\n}`,
   },
   {
     name: "CONNECT",
-    text: "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    text: "CONNECT a:1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     status: 404,
     body: `{\n    "error": "there is nothing at \\"1\\""\n}`,
   },
   {
     name: "TRACE",
-    text: "TRACE /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    text: "TRACE /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     status: 405,
     body: `{\n    "error": "TRACE doesn't work on \\"/ping\\"",\n    "hint": "One of GET, HEAD"\n}`,
   },
@@ -112,21 +112,21 @@ Deno.test.each([
   },
   {
     name: "chunks of JSON",
-    text: "POST /ping HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n" +
+    text: "POST /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n" +
       "Content-Type: application/json\r\nConnection: close\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
     status: 405,
     body: `{\n    "error": "POST doesn't work on \\"/ping\\"",\n    "hint": "One of GET, HEAD"\n}`,
   },
   {
     name: "a body too long",
-    text: "POST /ping HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" +
+    text: "POST /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" +
       "Content-Length: 1048577\r\nConnection: close\r\n\r\n" + "1".repeat(1048577),
     status: 413,
     body: `{\n    "error": "the body is too long",\n    "hint": "at most 1048576 bytes"\n}`,
   },
   {
     name: "HEAD",
-    text: "HEAD /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    text: "HEAD /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     status: 200,
     body: "",
   },

@@ -37,8 +37,10 @@ const WEB: Section = {
   },
 };
 
+const REFUSALS = { overCapacity: 0, overLimit: 0, denied: 0, noBackend: 0 };
 const STATUS: ServerStatus = {
   name: "web",
+  refusals: { overCapacity: 1, overLimit: 2, denied: 3, noBackend: 4 },
   traffic: { ...NONE, active: 3, rx: 1e17, tx: 1e12, rxRate: 1536.9, txRate: -0.5 },
   backends: [
     {
@@ -106,7 +108,9 @@ Deno.test.each([
 });
 
 Deno.test("GET /servers/NAME/stats of a server without backends has an empty list", async () => {
-  const app = fakeApi({ statuses: { web: { name: "web", traffic: NONE, backends: [] } } });
+  const app = fakeApi({
+    statuses: { web: { name: "web", traffic: NONE, refusals: REFUSALS, backends: [] } },
+  });
   const body = await (await app.request("/servers/web/stats", {}, LOCAL)).json();
   assert.deepEqual(body.backends, []);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import net from "node:net";
 import {
   ACTIVE,
   DENIED,
@@ -160,6 +161,35 @@ Deno.test("tcp: a client that resets ends its session on the backend's side too"
   client.close(); // unread answers: the kernel resets
   await plane.idle();
   await until(() => backend.open === 0);
+});
+
+Deno.test("tcp: bursts of clients on backends that reset end only their own sessions", async () => {
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    socket.on("error", () => {});
+    socket.resetAndDestroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await using good = echo();
+  const members = [member(0, { address: "127.0.0.1", port })];
+  await using plane = new Plane([port], {}, {}, "weight", members);
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(Array.from({ length: 20 }, async () => {
+      using client = await plane.connect();
+      await client.write(bytes(1)).catch(() => 0); // it may have been closed already
+      await readAll(client).catch(() => {});
+    }));
+  }
+  await plane.idle();
+  assert.deepEqual(
+    plane.said.filter((line) => JSON.stringify(line).includes("session failed")),
+    [],
+  );
+  plane.setPool([member(1, { address: "127.0.0.1", port: good.port })]);
+  using client = await plane.connect();
+  await client.write(bytes(1));
+  assert.equal(await client.read(new Uint8Array(1)), 1);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 Deno.test("tcp: a slow reader holds the sender back instead of filling memory", async () => {

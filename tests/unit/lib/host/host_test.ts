@@ -44,7 +44,13 @@ Deno.test("a pid file is written, refused to a second process, taken over from a
     assert.equal(await Deno.readTextFile(path), `${Deno.pid}\n`);
   }
   await assert.rejects(Deno.stat(path));
-  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const other = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  await Deno.writeTextFile(path, `${other.pid}\n`); // it has got a dead one's number, but isn't this program
+  writePidFile(path)[Symbol.dispose]();
+  other.kill("SIGKILL");
+  await other.status;
+  const wait = 'setTimeout(() => {}, 60_000); console.log("up")';
+  const child = new Deno.Command(Deno.execPath(), { args: ["eval", wait], stdout: "null" }).spawn();
   await Deno.writeTextFile(path, `${child.pid}\n`);
   assert.throws(() => writePidFile(path), (error: StartError) => {
     assert.equal(error.message, `pid file ${path}: process ${child.pid} is running`);
@@ -53,7 +59,10 @@ Deno.test("a pid file is written, refused to a second process, taken over from a
   child.kill("SIGKILL");
   await child.status;
   writePidFile(path)[Symbol.dispose]();
-  await Deno.writeTextFile(path, "not a number");
+  await Deno.writeTextFile(path, "[servers.web]");
+  assert.throws(() => writePidFile(path), /holds something else than a process id/);
+  assert.equal(await Deno.readTextFile(path), "[servers.web]");
+  await Deno.writeTextFile(path, "");
   {
     using _file = writePidFile(path);
     await Deno.writeTextFile(path, "1"); // another one's by now
