@@ -129,6 +129,37 @@ Deno.test("a client is served by another backend when one resets before any byte
   await twixt.descriptorsReturn(before);
 });
 
+Deno.test("bursts of clients on a backend that resets cost nobody else anything", {
+  timeout,
+}, async () => {
+  const { server, port } = await resetting();
+  await using good = echo();
+  await using twixt = await Twixt.start({
+    config: {
+      workers: 2,
+      servers: { bad: staticServer([`127.0.0.1:${port}`]), good: staticServer([good]) },
+    },
+  });
+  const before = await twixt.descriptors();
+  const others = await Promise.all(Array.from({ length: 10 }, () => connect(twixt.port("good"))));
+  try {
+    await times(2_000, 20, async () => {
+      using conn = await connect(twixt.port("bad"));
+      await conn.write(new Uint8Array(1)).catch(() => 0); // it may be closed already
+      await untilEnd(conn);
+    });
+    for (const conn of others) {
+      await conn.write(new Uint8Array(1));
+      assert.equal(await conn.read(new Uint8Array(1)), 1);
+    }
+  } finally {
+    for (const conn of others) conn.close();
+    await new Promise((resolve) => server.close(resolve));
+  }
+  assert.doesNotMatch(twixt.text(), /a worker died|a session failed/);
+  await twixt.descriptorsReturn(before);
+});
+
 /** A server that resets what it accepts. The caller closes it. */
 async function resetting(): Promise<{ server: net.Server; port: number }> {
   const server = net.createServer((socket) => socket.resetAndDestroy());
