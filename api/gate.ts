@@ -73,6 +73,8 @@ class Gate implements Listener {
   readonly #callers = new Map<number, Deno.NetAddr>();
   readonly #passages = new Set<Passage>();
   readonly #sweep: ReturnType<typeof setInterval>;
+  /** Connections that have come in, those whose hop isn't made yet included. */
+  #inside = 0;
   #stopped = false;
 
   constructor(
@@ -146,19 +148,22 @@ class Gate implements Listener {
   }
 
   async #pass(caller: Deno.TcpConn): Promise<void> {
-    if (this.#callers.size >= this.most) this.#closeSilent(EVICT_MS);
-    if (this.#callers.size >= this.most) return caller.close();
+    if (this.#inside >= this.most) this.#closeSilent(EVICT_MS);
+    if (this.#inside >= this.most) return caller.close();
+    this.#inside++; // before its hop stands, or a burst would pass
     try {
       const hop = await Deno.connect({ hostname: "127.0.0.1", port: this.#server.addr.port });
       const { port } = hop.localAddr;
       this.#callers.set(port, caller.remoteAddr);
       this.#passages.add(
         new Passage(caller, hop, (passage) => {
+          if (!this.#passages.delete(passage)) return; // told before
           this.#callers.delete(port);
-          this.#passages.delete(passage);
+          this.#inside--;
         }),
       );
     } catch {
+      this.#inside--;
       caller.close(); // no descriptor for the hop, or the server is being replaced
     }
   }

@@ -82,7 +82,7 @@ Deno.test(
     await using twixt = await start([]);
     const before = await twixt.descriptors();
     for (let i = 0; i < 3; i++) assert.equal(await ask(twixt.port("web")), "");
-    await twixt.logged(({ msg }) => msg === "no backend could be had for a client");
+    await twixt.logged(({ msg }) => msg === "clients were refused");
     await twixt.descriptorsReturn(before);
     twixt.signal("SIGTERM");
     assert.equal(await twixt.ended(), 0);

@@ -117,7 +117,7 @@ Deno.test("twixt writes its pid file, which keeps a second one away and is remov
   assert.equal(second.code, 1);
   assert.match(
     second.err,
-    /^error: pid file .*: process \d+ is running\n {7}stop it first, or name another .*-p\n$/,
+    /^error: pid file .*: process \d+ is running\n {7}stop it first, or name another .*-p; if it isn't twixt, remove the file\n$/,
   );
   assert.equal(await Deno.readTextFile(pidFile), `${twixt.pid}\n`);
   assert.equal(await ask(twixt.port("web")), "red");

@@ -55,3 +55,16 @@ Deno.test("a gate leaves no connection behind, whichever way callers go", async 
   }
   await until(async () => await ask(await gate.connect()).catch(() => "") !== "");
 });
+
+Deno.test("a burst doesn't pass the gate's limit", async () => {
+  await using gate = setUp(3);
+  const conns = await Promise.all(Array.from({ length: 50 }, () => gate.connect()));
+  const ended = conns.map((conn) => conn.read(new Uint8Array(1)).then(() => true, () => true));
+  const open = async () => {
+    const states = ended.map((end) => Promise.race([end, Promise.resolve(false)]));
+    return (await Promise.all(states)).filter((state) => !state).length;
+  };
+  await until(async () => await open() === 3);
+  for (const conn of conns) conn.close();
+  await Promise.all(ended);
+});
