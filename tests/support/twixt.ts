@@ -37,7 +37,7 @@ export function program(): string[] {
   if (bin !== undefined && bin !== "") return [bin];
   const flags = ["--no-prompt", "--no-check", "-N", "-R", "-W", "-E", "-S", "--allow-run"];
   const v8 = "--v8-flags=--no-allocation-site-pretenuring";
-  return [Deno.execPath(), "run", "--config", CONFIG, v8, ...flags, MAIN];
+  return [Deno.execPath(), "run", "--quiet", "--config", CONFIG, v8, ...flags, MAIN];
 }
 
 /** Longest run of a command that ends by itself. */
