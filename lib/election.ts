@@ -37,6 +37,14 @@ class Tier implements Candidates {
     return this.counters.active(this.members[index]!.slot);
   }
 
+  rate(index: number): number {
+    return this.counters.rate(this.members[index]!.slot);
+  }
+
+  activeThen(index: number): number {
+    return this.counters.activeThen(this.members[index]!.slot);
+  }
+
   turn(): number {
     return this.counters.turn(this.poolSlot);
   }
@@ -70,6 +78,8 @@ export function tiersOf(members: readonly Member[]): Member[][] {
 /** A pool's table, ready to elect from. Replaced whole when the table changes. */
 export class Electorate {
   readonly #tiers: readonly Tier[];
+  /** True where {@link lease} looks at the client's key. */
+  readonly keyed: boolean;
 
   /** Builds the pickers; `random` gives [0, 1). */
   constructor(
@@ -78,6 +88,7 @@ export class Electorate {
     counters: Counters,
     random: () => number,
   ) {
+    this.keyed = strategy.keyed === true;
     this.#tiers = tiersOf(table.members).map((members) =>
       new Tier(members, counters, table.slot, strategy, random)
     );
@@ -88,7 +99,7 @@ export class Electorate {
    * can't all choose the same idle backend. The caller releases the member's slot when the session ends.
    * Undefined: nobody is usable.
    *
-   * @param key Identifies the client, for strategies that keep it on one backend.
+   * @param key Identifies the client (`clientKey`) where the strategy is {@link keyed}; else any number.
    * @param tried Members that this session has already failed on.
    */
   lease(key: number, tried: Tried): Member | undefined {

@@ -19,6 +19,10 @@ export type Candidates = {
   usable(index: number): boolean;
   /** Sessions that this member has now, over all workers. */
   active(index: number): number;
+  /** Bytes a second of this member, both directions, as measured last. */
+  rate(index: number): number;
+  /** Sessions that it had when that was measured. */
+  activeThen(index: number): number;
   /** The next number of a sequence that all workers share, from 0. */
   turn(): number;
 };
@@ -31,6 +35,8 @@ export type Picker = {
 
 /** How a pool chooses among its usable backends. Priorities are handled around it. */
 export type StrategyKind = Kind & {
+  /** True where it looks at the client's key, which isn't computed for the others. */
+  readonly keyed?: boolean;
   /** Makes the picker of one tier; `members` has at least one entry, `random` gives [0, 1). */
   build(members: readonly Member[], random: () => number): Picker;
 };

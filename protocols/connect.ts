@@ -18,7 +18,8 @@ export async function connect(session: Session, election: Election): Promise<boo
   while (tried.length < dialAttempts) {
     const leftMs = server.limits.dialBudgetMs - (context.ticker.now - session.dialSince);
     if (leftMs <= 0) return false;
-    const member = election().lease(0, tried);
+    const electorate = election();
+    const member = electorate.lease(electorate.keyed ? session.key() : 0, tried);
     if (member === undefined) return false;
     if (tried.length > 0) context.counters.add(server.slot, RETRIES);
     session.member = member;

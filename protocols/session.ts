@@ -1,3 +1,4 @@
+import { clientKey } from "../lib/client_key.ts";
 import type { Member, ServerTable } from "../lib/model.ts";
 import { TIMED_OUT } from "../lib/stats/layout.ts";
 import { TICK_MS } from "./ticker.ts";
@@ -59,6 +60,11 @@ export class Session {
     const { clientIdleMs, backendIdleMs } = server.limits;
     this.#limitMs = shorter(clientIdleMs, backendIdleMs);
     context.sessions.add(this);
+  }
+
+  /** Identifies the client for strategies that keep it on one backend. */
+  key(): number {
+    return clientKey(this.client.remoteAddr.hostname, this.server.keyWidth);
   }
 
   /** Another backend may take over: nothing has passed, and both sides are still open. */

@@ -1,6 +1,6 @@
 import type { Candidates, Picker, StrategyKind } from "../kinds.ts";
 import { backendKey, type Member } from "../model.ts";
-import { weightOf } from "./_weights.ts";
+import { shares } from "./_weights.ts";
 
 /** Turns that may fall on unusable members before the next usable one in the order is taken. */
 const TURNS = 8;
@@ -12,21 +12,16 @@ const MAX_ORDER = 4096;
  * give the plain order by `host:port`, as gobetween has it.
  */
 export function turnsOf(members: readonly Member[]): Uint16Array {
-  const sorted = members.map((member, index) => ({ index, key: backendKey(member), member }))
+  const sorted = members.map((member, index) => ({ index, key: backendKey(member) }))
     .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
-  const divisor = members.map(weightOf).reduce(greatestCommonDivisor);
-  const sum = members.reduce((sum, member) => sum + weightOf(member) / divisor, 0);
-  const scale = Math.min(1, MAX_ORDER / sum) / divisor;
-  const turns = sorted.flatMap(({ index, member }) => {
-    const count = Math.max(1, Math.round(weightOf(member) * scale));
+  const share = shares(members);
+  const sum = share.reduce((a, b) => a + b);
+  const scale = Math.min(1, MAX_ORDER / sum);
+  const turns = sorted.flatMap(({ index }) => {
+    const count = Math.max(1, Math.round(share[index]! * scale));
     return Array.from({ length: count }, (_, turn) => ({ index, at: (turn + 0.5) / count }));
   });
   return Uint16Array.from(turns.sort((a, b) => a.at - b.at), (turn) => turn.index);
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  while (b > 0) [a, b] = [b, a % b];
-  return a;
 }
 
 /** Takes turns. The cursor is shared by all workers; a turn that falls on nobody usable is skipped. */

@@ -6,17 +6,19 @@ import { weightOf } from "./_weights.ts";
 const DRAWS = 8;
 
 /** Draws in proportion to weight; rejecting a draw keeps the law among those that are usable. */
-class WeightPicker implements Picker {
+export class WeightPicker implements Picker {
   readonly #weights: Float64Array;
   /** `#ends[i]` is the sum of the weights up to and including member i. */
   readonly #ends: Float64Array;
 
+  /** `random` gives [0, 1). */
   constructor(members: readonly Member[], readonly random: () => number) {
     this.#weights = Float64Array.from(members, weightOf);
     let sum = 0;
     this.#ends = this.#weights.map((weight) => sum += weight);
   }
 
+  /** The index of a usable member, or -1. */
   pick(candidates: Candidates): number {
     const total = this.#ends[this.#ends.length - 1]!;
     for (let draw = 0; draw < DRAWS; draw++) {

@@ -1,12 +1,14 @@
 import {
   ACTIVE,
   ACTIVE_NOW,
+  ACTIVE_THEN,
   CAPACITY,
   CELLS,
   FLAGS,
   HEADER_CELLS,
   HEARTBEAT,
   PROCESS_SLOT,
+  RATE,
   regions,
   SEEN,
   SHARED_CELLS,
@@ -78,9 +80,29 @@ export class Counters {
     return sum;
   }
 
-  /** Sessions of a slot now, over all workers. */
+  /**
+   * Sessions of a slot now, over all workers. A plain load, as with flags and rates: an aligned 32-bit cell is never
+   * torn, and an election over 1,000 backends reads it 1,000 times.
+   */
   active(slot: number): number {
-    return Atomics.load(this.#shared, slot * SHARED_CELLS + ACTIVE_NOW);
+    return this.#shared[slot * SHARED_CELLS + ACTIVE_NOW]!;
+  }
+
+  /** Bytes a second of a slot as measured last. */
+  rate(slot: number): number {
+    return this.#shared[slot * SHARED_CELLS + RATE]!;
+  }
+
+  /** Sessions of a slot when its rate was measured. */
+  activeThen(slot: number): number {
+    return this.#shared[slot * SHARED_CELLS + ACTIVE_THEN]!;
+  }
+
+  /** Tells all workers a slot's rate, and remembers the sessions that it was measured with. */
+  setRate(slot: number, bytesPerSecond: number): void {
+    const cell = slot * SHARED_CELLS;
+    Atomics.store(this.#shared, cell + RATE, Math.min(bytesPerSecond, 0x7fffffff));
+    Atomics.store(this.#shared, cell + ACTIVE_THEN, this.active(slot));
   }
 
   /** The next turn of a slot's round robin: 0, 1, 2 … over all workers; wraps at 2^31. */
@@ -90,7 +112,7 @@ export class Counters {
 
   /** Why nobody may choose this backend; 0 is usable. */
   flags(slot: number): number {
-    return Atomics.load(this.#shared, slot * SHARED_CELLS + FLAGS);
+    return this.#shared[slot * SHARED_CELLS + FLAGS]!;
   }
 
   /** Sets or clears one flag, at once for all workers. */

@@ -27,13 +27,17 @@ export const HEARTBEAT = 0;
 export const SEEN = 1;
 
 /** Int32 cells of one slot that all isolates share. */
-export const SHARED_CELLS = 4;
+export const SHARED_CELLS = 8;
 /** Why nobody may choose this backend: a set of `DOWN`, `DRAINING`, `EJECTED`; 0 is usable. */
 export const FLAGS = 0;
 /** Sessions now, over all workers. */
 export const ACTIVE_NOW = 1;
 /** The cursor of round robin. */
 export const TURN = 2;
+/** Bytes a second, both directions, as the control plane has measured them last; at most 2^31 - 1. */
+export const RATE = 4;
+/** `ACTIVE_NOW` at that time. */
+export const ACTIVE_THEN = 5;
 /** Of the process's slot: sessions that it may have; 0 is no limit. */
 export const CAPACITY = 3;
 

@@ -22,6 +22,7 @@ export class Meter {
     const tx = { atMs: nowMs, bytes: this.counters.sum(this.slot, TX) };
     this.#rxRate = rate(this.#rx, rx);
     this.#txRate = rate(this.#tx, tx);
+    this.counters.setRate(this.slot, this.#rxRate + this.#txRate);
     this.#rx = rx;
     this.#tx = tx;
   }

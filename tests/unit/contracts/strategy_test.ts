@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Electorate } from "../../../lib/election.ts";
 import { strategies } from "../../../lib/balance/registry.ts";
+import { fnv1a } from "../../../lib/fnv.ts";
 import type { StrategyKind } from "../../../lib/kinds.ts";
 import type { Member } from "../../../lib/model.ts";
 import { DOWN } from "../../../lib/stats/layout.ts";
@@ -19,7 +20,10 @@ function contract(kind: StrategyKind): void {
     for (const index of down) cells.setFlag(10 + index, DOWN, true);
     const counts = members.map(() => 0);
     for (let i = 0; i < times; i++) {
-      const leased = pool.lease(i * 2654435761, [])!;
+      const leased = pool.lease(
+        fnv1a(Uint8Array.from([10, i >> 16, (i >> 8) & 255, i & 255])),
+        [],
+      )!;
       counts[leased.slot - 10]! += 1;
       cells.release(leased.slot);
     }
