@@ -5,11 +5,13 @@ import type { Log } from "../lib/log.ts";
 import type { ApiSpec } from "../lib/model.ts";
 import { readOnlyForOthers, requireLogin } from "./auth.ts";
 import { jsonBodies } from "./body.ts";
+import { changes } from "./changes.ts";
 import { allowOtherSites } from "./cors.ts";
 import { type Dump, dump } from "./dump.ts";
 import type { ApiApp, ApiEnv } from "./env.ts";
 import { answerError } from "./errors.ts";
 import { info, ping } from "./info.ts";
+import { pools } from "./pools.ts";
 import { servers } from "./servers.ts";
 import { noRoute } from "./unknown.ts";
 import { ownPagesOnly } from "./writes.ts";
@@ -45,6 +47,8 @@ export function createApp(control: Control, options: ApiOptions): ApiApp {
   app.use(ownPagesOnly({ cors: spec.cors, login: login !== undefined }), jsonBodies());
   app.route("/", info(control, options.version, wallTime));
   app.route("/", servers(control));
+  app.route("/", pools(control));
+  app.route("/", changes(control));
   app.route("/", dump(control, options.dump));
   app.notFound((c) => {
     throw noRoute(app, c);

@@ -1,4 +1,4 @@
-import { ConfigError, messageOf, type Problem, StartError } from "../lib/errors.ts";
+import { ConfigError, messageOf, type Problem, StartError, StateError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { answerJson, type Headers } from "./answer.ts";
 
@@ -37,6 +37,7 @@ export function answerError(error: unknown, log: Log, request: string): Response
   if (error instanceof StartError) {
     return answerJson({ error: error.message, hint: error.hint || undefined }, 409);
   }
+  if (error instanceof StateError) return answerJson({ error: error.message }, 500);
   const stack = error instanceof Error ? error.stack : undefined;
   log.error("a request to the API failed", { request, error: messageOf(error), stack });
   return answerJson({ error: "internal error", hint: "the log has the details" }, 500);

@@ -6,9 +6,13 @@ import type { Section } from "../lib/model.ts";
 import { answerJson } from "./answer.ts";
 import type { ApiApp, ApiContext, ApiEnv } from "./env.ts";
 import { ApiError } from "./errors.ts";
+import { jsonBody } from "./json_body.ts";
 import { statsOf } from "./stats.ts";
 
-/** `GET /servers`, `/servers/NAME`, `/servers/NAME/stats`: the servers as configured, and their counters. */
+/**
+ * `GET /servers`, `/servers/NAME`, `/servers/NAME/stats`: the servers as configured, and their counters. `POST` and
+ * `DELETE /servers/NAME` add and remove one, and answer `null` as gobetween does.
+ */
 export function servers(control: Control): ApiApp {
   return new Hono<ApiEnv>()
     .get("/servers", () => answerJson(maskedServers(control)))
@@ -18,6 +22,15 @@ export function servers(control: Control): ApiApp {
       const status = control.status(name);
       if (status === undefined) throw unknownServer(control, name);
       return answerJson(statsOf(status));
+    })
+    .post("/servers/:name", async (c) => {
+      await control.addServer(nameIn(c), await jsonBody(c));
+      return answerJson(null);
+    })
+    .delete("/servers/:name", async (c) => {
+      const name = nameIn(c);
+      if (!await control.removeServer(name)) throw unknownServer(control, name);
+      return answerJson(null);
     });
 }
 

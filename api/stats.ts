@@ -20,7 +20,9 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
   };
 }
 
-function backendOf({ backend, live, discovered, traffic }: BackendStatus): Record<string, unknown> {
+/** A backend under gobetween's names, and whether it is draining, which is ours. */
+export function backendOf(status: BackendStatus): Record<string, unknown> {
+  const { backend, live, discovered, draining, traffic } = status;
   return {
     host: backend.host,
     port: String(backend.port),
@@ -31,6 +33,7 @@ function backendOf({ backend, live, discovered, traffic }: BackendStatus): Recor
     stats: {
       live,
       discovered,
+      draining: draining || undefined,
       total_connections: whole(traffic.total),
       active_connections: whole(traffic.active),
       refused_connections: whole(traffic.refused),

@@ -1,12 +1,11 @@
-import { printHostPort } from "../lib/address.ts";
 import type { ApiServer } from "../api/serve.ts";
 import { systemClock } from "../lib/clock.ts";
-import type { ConfigSource } from "../lib/control.ts";
+import type { Configuration } from "../lib/configuration.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
 import type { Log } from "../lib/log.ts";
-import type { ApiSpec, Config } from "../lib/model.ts";
+import type { Config } from "../lib/model.ts";
 import { lookup } from "../lib/net/lookup.ts";
 import { Names } from "../lib/net/names.ts";
 import { Semaphore } from "../lib/semaphore.ts";
@@ -16,6 +15,9 @@ import { Slots } from "../lib/stats/slots.ts";
 import { Supervisor } from "../lib/supervisor.ts";
 import { Workers } from "../lib/workers.ts";
 import type { Parts } from "./parts.ts";
+import { startApi } from "./api.ts";
+import { setCapacity } from "./capacity.ts";
+import { afterReload, probeApi } from "./reload.ts";
 
 /** Descriptors kept back for making a worker. */
 const RESERVED_DESCRIPTORS = 12;
@@ -45,8 +47,7 @@ export type Balancer = {
 export async function startBalancer(
   parts: Parts,
   config: Config,
-  source: ConfigSource,
-  startedAtMs: number,
+  configuration: Configuration,
   log: Log,
 ): Promise<Balancer> {
   const facts = await hostFacts();
@@ -81,13 +82,18 @@ export async function startBalancer(
     random: Math.random,
     checkPlaces: new Semaphore(descriptorBudget(descriptors, 0).checks),
     log: log.part("pool"),
-    source,
-    startedAtMs,
+    wallTime: Date.now,
   });
   try {
     await workers.start();
     await supervisor.apply(config);
-    const api = config.api && await startApi(parts, config.api, supervisor, descriptors, log);
+    const hooks = {
+      check: probeApi,
+      done: (before: Config, after: Config) =>
+        afterReload(parts, balancer, configuration, before, after, log),
+    };
+    await configuration.attach(supervisor, log, hooks);
+    const api = config.api && await startApi(parts, config.api, configuration, descriptors, log);
     const listeners = config.servers.size * count;
     const open = await openDescriptors();
     const openBeside = open === undefined ? USUALLY_OPEN : open - listeners;
@@ -103,36 +109,6 @@ export async function startBalancer(
     reserve[Symbol.dispose]();
     throw error;
   }
-}
-
-/** Starts the API and says where it listens. The caller closes it. */
-export async function startApi(
-  parts: Parts,
-  spec: ApiSpec,
-  supervisor: Supervisor,
-  descriptors: number | undefined,
-  log: Log,
-): Promise<ApiServer> {
-  const { api: most } = descriptorBudget(descriptors, 0);
-  const api = await parts.serveApi(spec, supervisor, log.part("api"), most);
-  log.info("API listening", { address: printHostPort(api.hostname, api.port) });
-  return api;
-}
-
-/** Sets how many sessions the process may have, from the descriptor limit and the configuration. */
-export function setCapacity(balancer: Balancer, config: Config, log: Log): void {
-  const listeners = config.servers.size * balancer.workers.options.count;
-  const open = balancer.openDescriptors + listeners;
-  const allowed = descriptorBudget(balancer.descriptors, open).sessions;
-  const wanted = config.process.maxSessions ?? allowed;
-  if (wanted > allowed) {
-    log.warning(`max_sessions is more than the descriptor limit allows; raise it: ulimit -n`, {
-      max_sessions: wanted,
-      allowed,
-      descriptors: balancer.descriptors ?? "unknown",
-    });
-  }
-  balancer.counters.capacity = Math.min(wanted, allowed);
 }
 
 function workerCount(config: Config, quotaCores: number | undefined): number {

@@ -1,14 +1,17 @@
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { oneOf } from "../lib/config/suggest.ts";
+import { readConfigFile } from "../lib/source/file.ts";
 import { checkCommand } from "./check.ts";
 import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
-import { loadFile } from "./load_file.ts";
+import { drainCommand, type DrainOptions, reloadCommand, stopCommand } from "./operate.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { proxy, type ProxyOptions } from "./proxy.ts";
+import type { RemoteOptions } from "./remote.ts";
 import { run } from "./run.ts";
+import { statusCommand } from "./status.ts";
 
 /** Options that every command which runs a balancer takes. */
 type StartOptions = {
@@ -55,6 +58,7 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
   const program = new Command("twixt")
     .description("A layer-4 load balancer. Without a configuration it runs a demo.")
     .version(parts.version, "-v, --version", "print the version")
+    .enablePositionalOptions() // -p of "stop" is its own
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err })
     .showHelpAfterError("(add --help for what there is)")
@@ -105,10 +109,42 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     .description("print a commented configuration to start from, or write it to a file")
     .addHelpText("after", "\nExample:\n  twixt init twixt.toml && twixt check twixt.toml")
     .action(async (file: string | undefined) => done(await initCommand(file, output)));
+  operating(program, output, done);
   program.command("version").description("print the version")
     .action(() => output.out(`${parts.version}\n`));
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
+}
+
+/** The commands that talk to a running Twixt. */
+function operating(program: Command, output: Output, done: (code: number) => void): void {
+  withRemoteOptions(program.command("status"))
+    .description("show servers and backends of a running Twixt")
+    .addHelpText("after", "\nExample:\n  twixt status --api 127.0.0.1:8888")
+    .action(async (options: RemoteOptions) => done(await statusCommand(options, output)));
+  withRemoteOptions(program.command("reload"))
+    .description("have a running Twixt read its configuration anew")
+    .addHelpText("after", "\nExample:\n  twixt reload --login admin:secret")
+    .action(async (options: RemoteOptions) => done(await reloadCommand(options, output)));
+  withRemoteOptions(program.command("drain <pool> <backend>"))
+    .description("give a backend no new sessions; those that are open may finish")
+    .option("--for <duration>", "cut what is left after this time")
+    .option("--undo", "give it new sessions again")
+    .addHelpText("after", "\nExample:\n  twixt drain web 10.0.0.1:80 --for 30s")
+    .action(async (pool: string, backend: string, options: DrainOptions) =>
+      done(await drainCommand(pool, backend, options, output))
+    );
+  program.command("stop")
+    .description("end a running Twixt when its sessions have ended, and wait for it")
+    .requiredOption("-p, --pidfile <file>", "the pid file that it was started with")
+    .addHelpText("after", "\nExample:\n  twixt stop -p /run/twixt.pid")
+    .action(async ({ pidfile }: { pidfile: string }) => done(await stopCommand(pidfile, output)));
+}
+
+function withRemoteOptions(command: Command): Command {
+  return command
+    .option("-a, --api <host:port>", "where its API listens", "127.0.0.1:8888")
+    .option("-l, --login <login:password>", "for api.basic_auth; or the variable TWIXT_LOGIN");
 }
 
 function unknownCommand(word: string, program: Command): StartError {
@@ -155,7 +191,8 @@ function fromFile(
   options: StartOptions,
   output: Output,
 ): Promise<number> {
-  const load = () => loadFile(file, { ...options, kinds: parts.kinds });
+  const read = async () => ({ ...await readConfigFile(file, options.format), file });
   const source = { kind: "file", path: file } as const;
-  return run(parts, { load, source, pidFile: options.pidfile }, output);
+  const { pidfile: pidFile, lenient } = options;
+  return run(parts, { read, source, pidFile, lenient }, output);
 }

@@ -1,4 +1,3 @@
-import { loadConfig } from "../lib/config/load.ts";
 import type { Balancer } from "./balancer.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
@@ -14,13 +13,12 @@ export async function demo(
 ): Promise<number> {
   const backends = NAMES.map(startBackend);
   const text = demoConfig(backends.map(({ addr }) => `127.0.0.1:${addr.port}`));
-  const load = () =>
-    Promise.resolve(loadConfig(text, { file: "demo", format: "toml", kinds: parts.kinds }));
+  const read = () => Promise.resolve({ text, file: "demo", format: "toml" } as const);
   const onListening = (balancer: Balancer) => output.out(banner(balancer));
   try {
     return await run(
       parts,
-      { load, source: { kind: "arguments" }, pidFile, onListening },
+      { read, source: { kind: "arguments" }, pidFile, onListening },
       output,
     );
   } finally {

@@ -1,4 +1,3 @@
-import { loadConfig } from "../lib/config/load.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { run } from "./run.ts";
@@ -34,7 +33,6 @@ export function proxy(
     },
   });
   // reported as if it were a file, so that a wrong argument is named by its key
-  const load = () =>
-    Promise.resolve(loadConfig(text, { file: "arguments", format: "json", kinds: parts.kinds }));
-  return run(parts, { load, source: { kind: "arguments" } }, output);
+  const read = () => Promise.resolve({ text, file: "arguments", format: "json" } as const);
+  return run(parts, { read, source: { kind: "arguments" } }, output);
 }

@@ -1,37 +1,42 @@
+import type { Configuration } from "../lib/configuration.ts";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { probe } from "../lib/net/probe.ts";
-import { type Balancer, setCapacity, startApi } from "./balancer.ts";
+import { startApi } from "./api.ts";
+import type { Balancer } from "./balancer.ts";
+import { setCapacity } from "./capacity.ts";
 import type { Parts } from "./parts.ts";
-import type { Loaded } from "./run.ts";
 
-/**
- * Validates and applies the configuration anew. One that can't be used changes nothing and is told to the log;
- * this never throws.
- */
-export async function reload(
-  parts: Parts,
-  load: () => Promise<Loaded>,
-  balancer: Balancer,
-  log: Log,
-): Promise<void> {
-  const before = balancer.supervisor.config();
+/** Reloads because a signal said so: what is wrong is told to the log; this never throws. */
+export async function reload(configuration: Configuration, log: Log): Promise<void> {
   try {
-    const { config, warnings } = await load();
-    for (const warning of warnings) log.warning(printProblem(warning));
-    if (apiMoves(before, config)) probe(config.api!.bind, "the API");
-    const changes = await balancer.supervisor.apply(config);
-    setCapacity(balancer, config, log);
-    for (const key of needsRestart(before, config)) {
-      log.warning(`a changed ${key} takes effect with the next start`);
-    }
-    log.info(`reloaded: ${changes}`);
-    await changeApi(parts, balancer, before, config, log);
+    await configuration.reload();
   } catch (error) {
     log.error("the new configuration isn't used, the old one stays in force");
     for (const line of reasons(error)) log.error(line);
   }
+}
+
+/** What a reload means for all that isn't the supervisor's. It never throws: servers and pools have changed already. */
+export async function afterReload(
+  parts: Parts,
+  balancer: Balancer,
+  configuration: Configuration,
+  before: Config,
+  after: Config,
+  log: Log,
+): Promise<void> {
+  setCapacity(balancer, after, log);
+  for (const key of needsRestart(before, after)) {
+    log.warning(`a changed ${key} takes effect with the next start`);
+  }
+  await changeApi(parts, balancer, configuration, before, after, log);
+}
+
+/** Finds out before anything changes whether the API can listen where it shall. @throws StartError */
+export function probeApi(before: Config, after: Config): void {
+  if (apiMoves(before, after)) probe(after.api!.bind, "the API");
 }
 
 /** Does the API get another address? */
@@ -44,6 +49,7 @@ function apiMoves(before: Config, after: Config): boolean {
 async function changeApi(
   parts: Parts,
   balancer: Balancer,
+  configuration: Configuration,
   before: Config,
   after: Config,
   log: Log,
@@ -53,7 +59,7 @@ async function changeApi(
   try {
     if (!apiMoves(before, after)) await old?.close();
     balancer.api = after.api &&
-      await startApi(parts, after.api, balancer.supervisor, balancer.descriptors, log);
+      await startApi(parts, after.api, configuration, balancer.descriptors, log);
     await old?.close();
   } catch (error) {
     for (const line of reasons(error)) log.error(line);

@@ -1,10 +1,13 @@
 import { printHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { ConfigSource } from "../lib/control.ts";
-import { messageOf, printProblem, type Problem } from "../lib/errors.ts";
+import { type BaseText, Configuration } from "../lib/configuration.ts";
+import { messageOf, printProblem } from "../lib/errors.ts";
+import { openStateFile } from "../lib/host/state_file.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
+import { NO_OVERLAY } from "../lib/overlay.ts";
 import { Watchdog } from "../lib/watchdog.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { openLog } from "./open_log.ts";
@@ -13,15 +16,14 @@ import type { Parts } from "./parts.ts";
 import { reload } from "./reload.ts";
 import { type Order, Signals } from "./signals.ts";
 
-/** A configuration and what is worth a warning in it. */
-export type Loaded = { readonly config: Config; readonly warnings: readonly Problem[] };
-
 /** What to run, and how. */
 export type RunOptions = {
-  /** Reads the configuration: at start, and again at each reload. */
-  load(): Promise<Loaded>;
+  /** Reads the configuration's text: at start, and again at each reload. */
+  read(): Promise<BaseText>;
   readonly source: ConfigSource;
   readonly pidFile?: string | undefined;
+  /** Makes unknown keys warnings. */
+  readonly lenient?: boolean | undefined;
   /** Told once everything listens. */
   onListening?(balancer: Balancer): void;
 };
@@ -43,13 +45,22 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   const startedAtMs = Date.now();
   const fault = faultHook();
   using signals = new Signals(fault !== undefined);
-  const { config, warnings } = await options.load();
+  const configuration = new Configuration({
+    read: options.read,
+    source: options.source,
+    kinds: parts.kinds,
+    lenient: options.lenient ?? false,
+    openState: (config) => openState(config, options.pidFile),
+    startedAtMs,
+    wallTime: Date.now,
+  });
+  const { config, warnings } = await configuration.load();
   using _pidFile = options.pidFile === undefined ? undefined : writePidFile(options.pidFile);
   const { log, writer } = await openLog(config.logging);
   surviveRejections(log);
   for (const warning of warnings) log.warning(printProblem(warning));
   try {
-    const balancer = await startBalancer(parts, config, options.source, startedAtMs, log);
+    const balancer = await startBalancer(parts, config, configuration, log);
     Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
     announce(parts, balancer, log);
     options.onListening?.(balancer);
@@ -63,12 +74,18 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
-        await reload(parts, options.load, balancer, log);
+        await reload(configuration, log);
       }
     }
   } finally {
     await writer.close(LAST_LINES_MS);
   }
+}
+
+/** The state file: as configured, or beside the pid file. */
+function openState({ process }: Config, pidFile: string | undefined) {
+  const path = process.stateFile ?? pidFile?.replace(/(\.pid)?$/, ".state.json");
+  return path === undefined ? { file: undefined, overlay: NO_OVERLAY } : openStateFile(path);
 }
 
 /** `die` or `hang`: what a worker does on SIGQUIT, for tests of how the rest copes. */

@@ -59,6 +59,12 @@ export class StartError extends Error {
   }
 }
 
+/** A change is in force but could not be kept for the next start. */
+export class StateError extends Error {
+  /** For logs. */
+  override readonly name = "StateError";
+}
+
 /** A source of backends that gave no usable answer. The last good list stays in use. */
 export class DiscoveryError extends Error {
   /** For logs. */

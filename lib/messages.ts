@@ -22,8 +22,8 @@ export type ToWorker =
   | { readonly kind: "serve"; readonly server: ServerTable }
   /** Close a server's listener. Its sessions go on, unless `abort`. Answered by `stopped`. */
   | { readonly kind: "stop"; readonly server: string; readonly abort: boolean }
-  /** Close the sessions on these backends, of servers with `on_remove = "close"`. */
-  | { readonly kind: "cut"; readonly slots: readonly number[] }
+  /** Close the sessions on these backends; unless `all`, only of servers with `on_remove = "close"`. */
+  | { readonly kind: "cut"; readonly slots: readonly number[]; readonly all: boolean }
   /** Close all listeners; answered by `drained` when the last session has ended. */
   | { readonly kind: "drain" }
   /** Close everything now. */

@@ -140,6 +140,8 @@ export type ProcessSpec = {
   readonly shutdownMs: number;
   /** Sessions of the whole process; absent for what the descriptor limit allows. */
   readonly maxSessions?: number | undefined;
+  /** Where changes made through the API are kept; absent: beside the pid file, if there is one. */
+  readonly stateFile?: string | undefined;
 };
 
 /** A configuration, checked and with all defaults filled in. */
@@ -203,6 +205,8 @@ export type ServerTable = Omit<ServerSpec, "bind"> & {
   /** The address with the real port. */
   readonly hostname: string;
   readonly port: number;
+  /** Bytes of a client's address that strategies hash. */
+  readonly keyWidth: 4 | 16;
 };
 
 /** Bytes and sessions of a server or a backend, in gobetween's words: rx is backend to client. */
@@ -223,6 +227,8 @@ export type BackendStatus = {
   readonly live: boolean;
   /** False once discovery no longer names it, until its last session ends. */
   readonly discovered: boolean;
+  /** An operator wants no new sessions on it. */
+  readonly draining: boolean;
   readonly traffic: Traffic;
 };
 
@@ -243,6 +249,13 @@ export type ServerStatus = {
   readonly name: string;
   readonly traffic: Traffic;
   readonly refusals: Refusals;
+  readonly backends: readonly BackendStatus[];
+};
+
+/** A pool and how it does. */
+export type PoolStatus = {
+  readonly name: string;
+  readonly strategy: string;
   readonly backends: readonly BackendStatus[];
 };
 

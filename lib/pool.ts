@@ -12,6 +12,7 @@ import {
   type PoolSpec,
   type PoolTable,
 } from "./model.ts";
+import type { BackendOverlay } from "./overlay.ts";
 import type { Names } from "./net/names.ts";
 import { poll } from "./poll.ts";
 import { PoolMember } from "./pool_member.ts";
@@ -34,9 +35,14 @@ export type PoolOptions = {
   readonly log: Log;
   /** The pool's table has changed. Returns the version under which workers get it. */
   onTable(table: PoolTable): number;
-  /** These backends have left the pool. */
-  onLeave(slots: readonly number[]): void;
+  /** These backends have left the pool, or their drain is over (`drained`). */
+  onLeave(slots: readonly number[], drained: boolean): void;
+  /** Milliseconds since 1970, for drains with an end. */
+  wallTime(): number;
 };
+
+/** What operators want of backends, by `host:port`. */
+export type Adjustments = Readonly<Record<string, BackendOverlay>>;
 
 /** One discovery and the list it gave last. */
 type Source = { readonly spec: DiscoverySpec; list: readonly Backend[] | undefined };
@@ -53,13 +59,20 @@ export class Pool {
   readonly #watched = new Set<string>();
   #sources: Source[] = [];
   #stopSources = new AbortController();
+  #adjustments: Adjustments;
   #sent = "";
   #version = 0;
   #first: Promise<unknown> = Promise.resolve();
   readonly #onNames = () => this.#refresh();
 
   /** Starts discovery at once. `slot` is its place in the shared counters; {@link stop} gives it back. */
-  constructor(public spec: PoolSpec, readonly slot: number, readonly options: PoolOptions) {
+  constructor(
+    public spec: PoolSpec,
+    readonly slot: number,
+    readonly options: PoolOptions,
+    adjustments: Adjustments = {},
+  ) {
+    this.#adjustments = adjustments;
     this.#startSources();
     this.#refresh();
   }
@@ -67,6 +80,13 @@ export class Pool {
   /** Resolves when every source has answered or failed once since it was started or changed. */
   get ready(): Promise<unknown> {
     return this.#first;
+  }
+
+  /** Does what operators want of its backends, now and when they come back. */
+  adjust(adjustments: Adjustments): void {
+    this.#adjustments = adjustments;
+    this.#refresh();
+    for (const [key, member] of this.#members) member.drain(adjustments[key]);
   }
 
   /** Takes over a changed spec: what stays the same is not started anew. */
@@ -102,6 +122,7 @@ export class Pool {
       member.meter.sample(nowMs);
       if (!member.discovered && this.options.counters.active(member.slot) === 0) {
         this.#members.delete(key);
+        member.stop();
         this.options.slots.give(member.slot, this.#version);
       }
     }
@@ -115,7 +136,7 @@ export class Pool {
     this.#stopSources.abort();
     for (const host of this.#watched) this.options.names.unwatch(host, this.#onNames);
     for (const member of this.#members.values()) {
-      member.stopChecks();
+      member.stop();
       this.options.slots.give(member.slot, version);
     }
     this.options.slots.give(this.slot, version);
@@ -194,7 +215,7 @@ export class Pool {
     if (text === this.#sent) return;
     this.#sent = text;
     this.#version = this.options.onTable(table);
-    if (left.length > 0) this.options.onLeave(left.map(([, member]) => member.slot));
+    if (left.length > 0) this.options.onLeave(left.map(([, member]) => member.slot), false);
   }
 
   /** What sources list, merged by key, with the addresses that names have now. */
@@ -206,7 +227,11 @@ export class Pool {
     this.#watchNames([...listed.values()].map(({ host }) => host));
     const wanted = new Map<string, Wanted>();
     for (const backend of listed.values()) {
-      for (const want of this.#located(backend)) wanted.set(backendKey(want.backend), want);
+      for (const want of this.#located(backend)) {
+        const key = backendKey(want.backend);
+        const weight = this.#adjustments[key]?.weight ?? want.backend.weight;
+        wanted.set(key, { ...want, backend: { ...want.backend, weight } });
+      }
     }
     return wanted;
   }
@@ -247,6 +272,7 @@ export class Pool {
     const live = check?.initiallyLive ?? true;
     const member = new PoolMember(backend, address, slot, name, this.options, live);
     this.#members.set(key, member);
+    member.drain(this.#adjustments[key]);
     member.startChecks(check);
   }
 }

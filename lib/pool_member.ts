@@ -9,19 +9,23 @@ import {
 import { messageOf } from "./errors.ts";
 import { observe } from "./health_state.ts";
 import type { HealthState } from "./health_state.ts";
+import type { BackendOverlay } from "./overlay.ts";
 import { poll } from "./poll.ts";
 import type { PoolOptions } from "./pool.ts";
-import { DOWN } from "./stats/layout.ts";
+import { DOWN, DRAINING } from "./stats/layout.ts";
 import { Meter } from "./stats/meter.ts";
 
 /** One backend of a running pool: its slot, its health, its checks. The pool stops it. */
 export class PoolMember {
   /** False once discovery no longer names it; it stays until its last session ends. */
   discovered = true;
+  /** An operator wants no new sessions on it. */
+  draining = false;
   /** Its counters. */
   readonly meter: Meter;
   #health: HealthState;
   #checking: AbortController | undefined;
+  #drainEnd: AbortController | undefined;
   #lastResult = "";
   #lastFailure = "";
 
@@ -56,6 +60,7 @@ export class PoolMember {
       backend: this.backend,
       live: this.#health.live && this.address !== undefined,
       discovered: this.discovered,
+      draining: this.draining,
       traffic: this.meter.read(),
     };
   }
@@ -78,6 +83,25 @@ export class PoolMember {
       onAnswer: (result) => this.#observe(result, spec),
       onFailure: (error) => this.#observe({ passed: false, text: messageOf(error) }, spec),
     });
+  }
+
+  /** Does what an operator wants: no new sessions, and at the end of a drain no sessions at all. */
+  drain(overlay: BackendOverlay | undefined): void {
+    const { counters, clock, onLeave, wallTime } = this.options;
+    this.#drainEnd?.abort();
+    this.#drainEnd = undefined;
+    this.draining = overlay?.draining === true;
+    counters.setFlag(this.slot, DRAINING, this.draining);
+    if (!this.draining || overlay?.drainUntilMs === undefined) return;
+    const end = this.#drainEnd = new AbortController();
+    void clock.sleep(Math.max(0, overlay.drainUntilMs - wallTime()), end.signal)
+      .then(() => end.signal.aborted || onLeave([this.slot], true));
+  }
+
+  /** Ends its checks and its drain's end. */
+  stop(): void {
+    this.stopChecks();
+    this.#drainEnd?.abort();
   }
 
   /** Ends its checks; its health stays as it is. */

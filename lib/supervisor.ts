@@ -1,10 +1,18 @@
 import type { Clock } from "./clock.ts";
+import { keyWidth } from "./client_key.ts";
 import { type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
-import type { ConfigSource, Control } from "./control.ts";
 import { StartError } from "./errors.ts";
 import type { Log } from "./log.ts";
-import type { Config, PoolSpec, ServerSpec, ServerStatus, ServerTable } from "./model.ts";
+import type {
+  Config,
+  PoolSpec,
+  PoolStatus,
+  ServerSpec,
+  ServerStatus,
+  ServerTable,
+} from "./model.ts";
 import type { Names } from "./net/names.ts";
+import type { Overlay } from "./overlay.ts";
 import { probe } from "./net/probe.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import type { Counters } from "./stats/counters.ts";
@@ -21,8 +29,6 @@ export type SupervisorOptions = Omit<PoolOptions, "onTable" | "onLeave"> & {
   readonly names: Names;
   readonly clock: Clock;
   readonly log: Log;
-  readonly source: ConfigSource;
-  readonly startedAtMs: number;
 };
 
 /** A server that listens. */
@@ -34,6 +40,8 @@ type Running = {
   reported: number;
 };
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** How long a start or a reload waits for backends, and for workers to use them. */
 const FIRST_BACKENDS_MS = 250;
 
@@ -41,10 +49,11 @@ const FIRST_BACKENDS_MS = 250;
  * Servers and pools by name. Applies configurations: what is equal isn't touched, what is new listens before
  * what is old closes, and what can't be done changes nothing.
  */
-export class Supervisor implements Control {
+export class Supervisor {
   readonly #servers = new Map<string, Running>();
   readonly #pools = new Map<string, Pool>();
   #config: Config;
+  #adjustments: Overlay["backends"] = {};
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `empty` is a configuration without servers, in force until {@link apply}. */
@@ -52,19 +61,9 @@ export class Supervisor implements Control {
     this.#config = empty;
   }
 
-  /** When the process started, milliseconds since 1970. */
-  get startedAtMs(): number {
-    return this.options.startedAtMs;
-  }
-
   /** The configuration in force. */
   config(): Config {
     return this.#config;
-  }
-
-  /** Where the configuration came from. */
-  source(): ConfigSource {
-    return this.options.source;
   }
 
   /** A server's counters now, or undefined when there is no such server. */
@@ -74,6 +73,20 @@ export class Supervisor implements Control {
     const backends = this.#pools.get(server.spec.pool)?.status() ?? [];
     const refusals = refusalsOf(this.options.counters, server.table.slot);
     return { name, traffic: server.meter.read(), refusals, backends };
+  }
+
+  /** A pool and its backends now, or undefined when there is no such pool. */
+  pool(name: string): PoolStatus | undefined {
+    const pool = this.#pools.get(name);
+    if (pool === undefined) return undefined;
+    return { name, strategy: pool.spec.strategy, backends: pool.status() };
+  }
+
+  /** Does what operators want of backends, by pool; in all workers when this resolves. */
+  async adjust(backends: Overlay["backends"]): Promise<void> {
+    this.#adjustments = backends;
+    for (const [name, pool] of this.#pools) pool.adjust(backends[name] ?? {});
+    await this.#seen();
   }
 
   /** Names and real addresses of the servers that listen. */
@@ -87,10 +100,12 @@ export class Supervisor implements Control {
 
   /**
    * Puts a configuration into force, after all that were asked for before. Says what changed.
+   *
+   * @param cut Servers whose sessions end with them, where they are removed.
    * @throws StartError when a new server can't listen; then nothing has changed.
    */
-  apply(config: Config): Promise<string> {
-    const applied = this.#turn.then(() => this.#apply(config));
+  apply(config: Config, cut: ReadonlySet<string> = NOBODY): Promise<string> {
+    const applied = this.#turn.then(() => this.#apply(config, cut));
     this.#turn = applied.catch(() => {}); // whoever asked handles it
     return applied;
   }
@@ -126,14 +141,14 @@ export class Supervisor implements Control {
     this.#pools.clear();
   }
 
-  async #apply(config: Config): Promise<string> {
+  async #apply(config: Config, cut: ReadonlySet<string>): Promise<string> {
     const diff = diffConfigs(this.#config, config);
     const ports = this.#probe(diff);
     const fresh = diff.pools.added.map((spec) => this.#startPool(spec));
     await this.#firstBackends(fresh);
     await this.#listen(diff, ports, fresh);
     await this.#change(diff.pools.changed);
-    for (const spec of diff.servers.removed) await this.#stopServer(spec.name);
+    for (const { name } of diff.servers.removed) await this.#stopServer(name, cut.has(name));
     for (const spec of diff.pools.removed) this.#stopPool(spec.name);
     await this.#seen();
     this.#config = config;
@@ -194,8 +209,8 @@ export class Supervisor implements Control {
     const pool = new Pool(spec, this.#takeSlot(), {
       ...this.options,
       onTable: (table) => workers.setPool(table),
-      onLeave: (slots) => workers.cut(slots),
-    });
+      onLeave: (slots, drained) => workers.cut(slots, drained),
+    }, this.#adjustments[spec.name]);
     this.#pools.set(spec.name, pool);
     return pool;
   }
@@ -237,7 +252,8 @@ export class Supervisor implements Control {
     const { bind, ...rest } = spec;
     const running = this.#servers.get(spec.name);
     const slot = running?.table.slot ?? this.#takeSlot();
-    const table: ServerTable = { ...rest, slot, hostname: bind.hostname, port };
+    const { hostname } = bind;
+    const table: ServerTable = { ...rest, slot, hostname, port, keyWidth: keyWidth(bind) };
     const meter = running?.meter ??
       new Meter(this.options.counters, slot, this.options.clock.now());
     this.#servers.set(spec.name, { table, spec, meter, reported: running?.reported ?? 0 });
@@ -249,11 +265,11 @@ export class Supervisor implements Control {
     await this.options.workers.serve(running.table).catch(() => {}); // it listened a moment ago
   }
 
-  async #stopServer(name: string): Promise<void> {
+  async #stopServer(name: string, abort = false): Promise<void> {
     const server = this.#servers.get(name);
     if (server === undefined) return;
     this.#servers.delete(name);
-    await this.options.workers.stop(name, false);
+    await this.options.workers.stop(name, abort);
     this.options.slots.give(server.table.slot, this.options.workers.version);
   }
 

@@ -108,9 +108,9 @@ export class Workers {
     await answers;
   }
 
-  /** Closes sessions on backends that have left. */
-  cut(slots: readonly number[]): void {
-    this.#broadcast({ kind: "cut", slots });
+  /** Closes sessions on these backends; unless `all`, only of servers with `on_remove = "close"`. */
+  cut(slots: readonly number[], all: boolean): void {
+    this.#broadcast({ kind: "cut", slots, all });
   }
 
   /** Closes all listeners. Resolves when the last session has ended. */

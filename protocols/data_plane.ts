@@ -63,7 +63,7 @@ export class DataPlane {
       case "stop":
         return this.#stop(message.server, message.abort);
       case "cut":
-        return this.#cut(new Set(message.slots));
+        return this.#cut(new Set(message.slots), message.all);
       case "drain":
         return this.#drain();
       case "abort":
@@ -111,9 +111,9 @@ export class DataPlane {
     this.post({ kind: "stopped", server: name });
   }
 
-  #cut(slots: ReadonlySet<number>): void {
+  #cut(slots: ReadonlySet<number>, all: boolean): void {
     this.#context.sessions.close(({ member, server }) =>
-      server.onRemove === "close" && member !== undefined && slots.has(member.slot)
+      (all || server.onRemove === "close") && member !== undefined && slots.has(member.slot)
     );
   }
 

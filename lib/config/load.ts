@@ -21,6 +21,8 @@ export type LoadOptions = {
   readonly kinds: Kinds;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean;
+  /** Changes the text's tree before it is judged. */
+  readonly amend?: (tree: unknown) => unknown;
 };
 
 /** A configuration, and what is odd about it without being wrong. */
@@ -34,7 +36,8 @@ const BUFFER_MAX_BYTES = 256 * 1024;
  * @throws ConfigError with everything that is wrong, each with its line and column.
  */
 export function loadConfig(text: string, options: LoadOptions): Loaded {
-  const raw = parseText(text, options.file, options.format);
+  const written = parseText(text, options.file, options.format);
+  const raw = options.amend === undefined ? written : options.amend(written);
   const report = new Report(options.lenient ?? false);
   const config = readConfig(raw, options.kinds, report);
   const place = (problems: readonly Problem[]) =>
@@ -77,6 +80,7 @@ function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefi
       watchdogMs: values.watchdog ?? 0,
       shutdownMs: values.shutdown_timeout ?? 0,
       ...values.workers === undefined ? {} : { workers: values.workers },
+      ...values.state_file === undefined ? {} : { stateFile: values.state_file },
       ...values.max_sessions === undefined ? {} : { maxSessions: values.max_sessions },
     },
     logging,

@@ -3,6 +3,7 @@ import type { ApiOptions } from "../../api/app.ts";
 import type { ApiApp, ApiEnv } from "../../api/env.ts";
 import type { ConfigSource, Control } from "../../lib/control.ts";
 import type { ConfigDocument, Section, ServerStatus } from "../../lib/model.ts";
+import { NO_OVERLAY } from "../../lib/overlay.ts";
 import { MemoryLog } from "./log.ts";
 
 /** What a fake balancer has. */
@@ -36,6 +37,12 @@ export function fakeControl(fake: FakeControl = {}): Control {
       document,
     }),
     status: (name) => Object.hasOwn(statuses, name) ? statuses[name] : undefined,
+    pool: () => undefined,
+    overlay: () => NO_OVERLAY,
+    reload: () => Promise.resolve("nothing changed"),
+    addServer: () => Promise.resolve(),
+    removeServer: (name) => Promise.resolve(Object.hasOwn(servers, name)),
+    changeBackend: () => Promise.resolve(undefined),
     source: () => fake.source ?? { kind: "file", path: "/etc/twixt.toml" },
     startedAtMs: fake.startedAtMs ?? 0,
   };

@@ -64,6 +64,7 @@ export class Plane implements AsyncDisposable {
       slot: SERVER_SLOT,
       hostname: "127.0.0.1",
       port: this.port,
+      keyWidth: 4,
       maxConnections: 0,
       limits: { ...LIMITS, ...limits },
       access: { allowByDefault: true, rules: [] },

@@ -45,7 +45,7 @@ Deno.test.each([
 Deno.test.each([
   { method: "DELETE", path: "/", allow: "GET, HEAD" },
   { method: "POST", path: "/ping", allow: "GET, HEAD" },
-  { method: "PATCH", path: "/servers/web/", allow: "GET, HEAD" },
+  { method: "PATCH", path: "/servers/web/", allow: "GET, HEAD, POST, DELETE" },
   { method: "OPTIONS", path: "/servers", allow: "GET, HEAD" },
   { method: "BREW", path: "/dump", allow: "GET, HEAD" },
   { method: "GET", path: "/writes", allow: "POST, DELETE" },

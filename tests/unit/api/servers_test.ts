@@ -54,6 +54,7 @@ const STATUS: ServerStatus = {
       },
       live: true,
       discovered: true,
+      draining: false,
       traffic: { active: 3, total: 41, refused: 4, rx: 5, tx: 6, rxRate: 7, txRate: 8 },
     },
     {
@@ -67,6 +68,7 @@ const STATUS: ServerStatus = {
       },
       live: false,
       discovered: false,
+      draining: false,
       traffic: { ...NONE, active: -1 },
     },
   ],

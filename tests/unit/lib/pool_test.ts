@@ -5,7 +5,7 @@ import { Names } from "../../../lib/net/names.ts";
 import { Pool } from "../../../lib/pool.ts";
 import { Registry } from "../../../lib/registry.ts";
 import { Semaphore } from "../../../lib/semaphore.ts";
-import { DOWN } from "../../../lib/stats/layout.ts";
+import { DOWN, DRAINING } from "../../../lib/stats/layout.ts";
 import { Slots } from "../../../lib/stats/slots.ts";
 import { ManualClock } from "../../support/clock.ts";
 import { MemoryLog } from "../../support/log.ts";
@@ -40,6 +40,7 @@ function setUp(spec: Partial<PoolSpec> = {}) {
   const slots = new Slots(cells);
   const tables: PoolTable[] = [];
   const left: number[][] = [];
+  const cut: number[][] = [];
   const world = {
     lists: [] as (Backend[] | Error)[],
     passes: (_address: string): CheckResult | Error => ({ passed: true, text: "ok" }),
@@ -81,11 +82,12 @@ function setUp(spec: Partial<PoolSpec> = {}) {
       checks: new Registry("healthcheck", [check]),
       checkPlaces: new Semaphore(4),
       ...{ counters: cells, slots, names, clock, log, random: () => 0 },
+      wallTime: () => clock.now(),
       onTable: (table) => tables.push(table),
-      onLeave: (gone) => void left.push([...gone]),
+      onLeave: (gone, drained) => void (drained ? cut : left).push([...gone]),
     });
   const addresses = () => tables.at(-1)!.members.map(({ address, port }) => `${address}:${port}`);
-  return { start, clock, log, cells, slots, tables, left, world, addresses };
+  return { start, clock, log, cells, slots, tables, left, cut, world, addresses };
 }
 
 Deno.test("a pool's table has what discovery found, and changes only when that does", async () => {
@@ -240,5 +242,42 @@ Deno.test("update() restarts only what changed", async () => {
   pool.update({ ...pool.spec, check: { ...CHECK, intervalMs: 50 } });
   await clock.advance(0);
   assert.equal(world.checked.length, asked + 1);
+  pool.stop(1);
+});
+
+Deno.test("adjust() sets weights and drains, over discovery updates, and takes them back", async () => {
+  const { start, clock, cells, tables, world } = setUp();
+  world.lists = [[backend("10.0.0.1", { weight: 5 })], [], [backend("10.0.0.1", { weight: 6 })]];
+  const pool = start();
+  await clock.advance(0);
+  pool.adjust({ "10.0.0.1:80": { weight: 0, draining: true } });
+  assert.equal(tables.at(-1)!.members[0]!.weight, 0);
+  assert.equal(cells.flags(2), DRAINING);
+  assert.equal(pool.status()[0]!.draining, true);
+  await clock.advance(1_000);
+  pool.sample(clock.now());
+  await clock.advance(1_000);
+  const { slot, weight } = tables.at(-1)!.members[0]!;
+  assert.deepEqual([weight, cells.flags(slot)], [0, DRAINING], "it went and came back");
+  pool.adjust({});
+  assert.equal(tables.at(-1)!.members[0]!.weight, 6);
+  assert.equal(cells.flags(slot), 0);
+  pool.stop(1);
+});
+
+Deno.test("a drain with an end has its last sessions cut then, and not after an enable", async () => {
+  const { start, clock, cut, world } = setUp();
+  world.lists = [[backend("10.0.0.1"), backend("10.0.0.2")]];
+  const pool = start();
+  await clock.advance(0);
+  pool.adjust({
+    "10.0.0.1:80": { draining: true, drainUntilMs: 5_000 },
+    "10.0.0.2:80": { draining: true, drainUntilMs: 5_000 },
+  });
+  await clock.advance(4_999);
+  pool.adjust({ "10.0.0.1:80": { draining: true, drainUntilMs: 5_000 } });
+  assert.deepEqual(cut, []);
+  await clock.advance(1);
+  assert.deepEqual(cut, [[2]]);
   pool.stop(1);
 });

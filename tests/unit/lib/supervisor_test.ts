@@ -52,8 +52,7 @@ async function setUp() {
     slots: new Slots(counters),
     names: new Names({ lookup, clock, random, onFailure: () => {} }),
     checkPlaces: new Semaphore(4),
-    source: { kind: "arguments" },
-    startedAtMs: 0,
+    wallTime: () => Date.now(),
   });
   await workers.start();
   return {

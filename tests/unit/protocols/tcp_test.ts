@@ -309,7 +309,7 @@ Deno.test("tcp: a new pool takes new clients, old sessions stay where they are",
   assert.equal(await text(await plane.connect()), "young");
   await client.write(bytes(1));
   assert.equal(await client.read(new Uint8Array(1)), 1);
-  plane.plane.handle({ kind: "cut", slots: [BACKEND_SLOT] });
+  plane.plane.handle({ kind: "cut", slots: [BACKEND_SLOT], all: false });
   assert.equal(plane.sessions, 1, "on_remove is finish");
   plane.serve();
 });
@@ -319,7 +319,7 @@ Deno.test('tcp: with on_remove = "close" the sessions of a backend that left are
   await using plane = new Plane([backend.port], {}, { onRemove: "close" });
   using client = await plane.connect();
   await until(() => plane.sessions === 1 && plane.count(TOTAL, BACKEND_SLOT) === 1);
-  plane.plane.handle({ kind: "cut", slots: [BACKEND_SLOT] });
+  plane.plane.handle({ kind: "cut", slots: [BACKEND_SLOT], all: false });
   assert.equal((await readAll(client)).length, 0);
   await plane.idle();
 });

@@ -1,0 +1,90 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import { parseDuration } from "../lib/duration.ts";
+import { suggest } from "../lib/config/suggest.ts";
+import type { BackendChange, Control } from "../lib/control.ts";
+import { backendKey, type PoolStatus } from "../lib/model.ts";
+import { answerJson } from "./answer.ts";
+import type { ApiApp, ApiContext, ApiEnv } from "./env.ts";
+import { ApiError } from "./errors.ts";
+import { jsonBody } from "./json_body.ts";
+import { backendOf } from "./stats.ts";
+
+/**
+ * `GET /pools`, `/pools/NAME`: pools and their backends. `PATCH /pools/NAME/backends/HOST:PORT` changes one:
+ * `weight` (null gives it back to the configuration), `drain` (true, false, or a duration after which its last
+ * sessions are cut). `/servers/NAME/backends/HOST:PORT` is the same through a server.
+ */
+export function pools(control: Control): ApiApp {
+  return new Hono<ApiEnv>()
+    .get("/pools", () => {
+      const names = [...control.config().pools.keys()];
+      return answerJson(new Map(names.map((name) => [name, show(poolOf(control, name))])));
+    })
+    .get("/pools/:name", (c) => answerJson(show(poolOf(control, c.req.param("name")))))
+    .patch("/pools/:name/backends/:backend", (c) => change(control, c, c.req.param("name")))
+    .patch("/servers/:name/backends/:backend", (c) => {
+      const server = control.config().servers.get(c.req.param("name"));
+      return change(control, c, server?.pool ?? c.req.param("name"));
+    });
+}
+
+async function change(control: Control, c: ApiContext, pool: string): Promise<Response> {
+  const backend = c.req.param("backend") ?? "";
+  const wanted = parseChange(await jsonBody(c));
+  const status = await control.changeBackend(pool, backend, wanted);
+  if (status !== undefined) return answerJson(backendOf(status));
+  const keys = poolOf(control, pool).backends.map((each) => backendKey(each.backend));
+  throw new ApiError(404, `there is no backend "${backend}" in pool "${pool}"`, {
+    hint: `One of ${keys.slice(0, 20).join(", ")}`,
+  });
+}
+
+const CHANGE = z.strictObject({
+  weight: z.int().min(0).max(2 ** 31 - 1).nullable().optional(),
+  drain: z.union([z.boolean(), z.string()]).optional(),
+});
+
+const HINT =
+  'send {"weight": 0…}, {"weight": null}, {"drain": true}, {"drain": "30s"} or {"drain": false}';
+
+function parseChange(body: unknown): BackendChange {
+  const parsed = CHANGE.safeParse(body);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ApiError(400, issue?.message ?? "not a change", {
+      key: issue?.path.join(".") || undefined,
+      hint: HINT,
+    });
+  }
+  const { weight, drain } = parsed.data;
+  if (weight === undefined && drain === undefined) {
+    throw new ApiError(400, "nothing is to be changed", { hint: HINT });
+  }
+  return {
+    ...weight === undefined ? {} : { weight },
+    ...drain === undefined ? {} : { drain: typeof drain === "string" ? drainMs(drain) : drain },
+  };
+}
+
+function drainMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms >= 0) return ms;
+  throw new ApiError(400, `"${text}" is not a duration`, {
+    key: "drain",
+    hint: 'for example "30s"',
+  });
+}
+
+function poolOf(control: Control, name: string): PoolStatus {
+  const pool = control.pool(name);
+  if (pool !== undefined) return pool;
+  const close = suggest(name, [...control.config().pools.keys()]);
+  throw new ApiError(404, `there is no pool "${name}"`, {
+    hint: close === undefined ? "GET /pools lists them" : `did you mean "${close}"?`,
+  });
+}
+
+function show(pool: PoolStatus): Record<string, unknown> {
+  return { balance: pool.strategy, backends: pool.backends.map(backendOf) };
+}

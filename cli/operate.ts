@@ -1,0 +1,70 @@
+import { StartError } from "../lib/errors.ts";
+import type { Output } from "./output.ts";
+import { askApi, type RemoteOptions } from "./remote.ts";
+
+/** `twixt reload`: has the running Twixt read its configuration anew. Returns the exit code. */
+export async function reloadCommand(remote: RemoteOptions, output: Output): Promise<number> {
+  const { changes } = await askApi(remote, "POST", "/reload") as { changes: string };
+  output.out(`reloaded: ${changes}\n`);
+  return 0;
+}
+
+/** What `twixt drain` is asked. */
+export type DrainOptions = RemoteOptions & {
+  /** A duration after which the last sessions are cut. */
+  readonly for?: string | undefined;
+  /** Takes new sessions again. */
+  readonly undo?: boolean | undefined;
+};
+
+/** `twixt drain POOL HOST:PORT`: no new sessions for a backend, or as usual again. Returns the exit code. */
+export async function drainCommand(
+  pool: string,
+  backend: string,
+  options: DrainOptions,
+  output: Output,
+): Promise<number> {
+  const path = `/pools/${encodeURIComponent(pool)}/backends/${encodeURIComponent(backend)}`;
+  const drain = options.undo ? false : options.for ?? true;
+  const { stats } = await askApi(options, "PATCH", path, { drain }) as {
+    stats: { active_connections: number };
+  };
+  const open = `${stats.active_connections} sessions open`;
+  output.out(
+    `${backend} in ${pool}: ${options.undo ? "takes new sessions again" : `draining, ${open}`}\n`,
+  );
+  return 0;
+}
+
+const LOOK_MS = 200;
+
+/** `twixt stop -p FILE`: ends the running Twixt as SIGTERM does, and waits for it. Returns the exit code. */
+export async function stopCommand(pidFile: string, output: Output): Promise<number> {
+  const pid = await pidIn(pidFile);
+  if (!await kill(pid, "TERM")) {
+    throw new StartError(
+      `process ${pid} of ${pidFile} isn't there, or isn't yours to stop`,
+      "run it as the same user",
+    );
+  }
+  output.out(`stopping ${pid}: open sessions may finish\n`);
+  while (await kill(pid, "0")) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  output.out("stopped\n");
+  return 0;
+}
+
+async function pidIn(path: string): Promise<number> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  if (/^\d+\s*$/.test(text)) return Number(text);
+  throw new StartError(
+    `${path} holds no process id`,
+    "name the pid file that Twixt was started with",
+    true,
+  );
+}
+
+async function kill(pid: number, signal: string): Promise<boolean> {
+  const args = ["-c", 'kill -"$0" "$1"', signal, String(pid)];
+  const command = new Deno.Command("sh", { args, stdin: "null", stderr: "null" });
+  return (await command.output()).success;
+}

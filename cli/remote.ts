@@ -1,0 +1,53 @@
+import { messageOf, StartError } from "../lib/errors.ts";
+
+/** How the commands that talk to a running Twixt find it. */
+export type RemoteOptions = {
+  /** `host:port` of its API. */
+  readonly api: string;
+  /** `login:password`. */
+  readonly login?: string | undefined;
+};
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Asks the API of a running Twixt. Returns the answer's JSON.
+ * @throws StartError with what the API says is wrong, or that nobody answers.
+ */
+export async function askApi(
+  remote: RemoteOptions,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const { api, login = Deno.env.get("TWIXT_LOGIN") } = remote;
+  const headers = new Headers();
+  if (login !== undefined) headers.set("authorization", `Basic ${btoa(login)}`);
+  if (body !== undefined) headers.set("content-type", "application/json");
+  let response: Response;
+  try {
+    response = await fetch(`${/^https?:/.test(api) ? api : `http://${api}`}${path}`, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new StartError(
+      `no answer from the API at ${api}: ${messageOf(error)}`,
+      "is Twixt running with [api] enabled = true? Name its address with --api",
+    );
+  }
+  const answer = await response.json().catch(() => undefined);
+  if (response.ok) return answer;
+  throw refused(api, response.status, answer);
+}
+
+function refused(api: string, status: number, answer: unknown): StartError {
+  const { error = `status ${status}`, hint = "" } = (answer ?? {}) as {
+    error?: string;
+    hint?: string;
+  };
+  const login = status === 401 ? "; give it with --login LOGIN:PASSWORD or TWIXT_LOGIN" : "";
+  return new StartError(`the API at ${api} says: ${error}`, `${hint}${login}`);
+}

@@ -1,0 +1,83 @@
+import { askApi, type RemoteOptions } from "./remote.ts";
+import type { Output } from "./output.ts";
+
+type Server = { readonly bind: string; readonly pool?: string };
+type Backend = {
+  readonly host: string;
+  readonly port: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly stats: {
+    readonly live: boolean;
+    readonly draining?: boolean;
+    readonly discovered: boolean;
+    readonly active_connections: number;
+    readonly total_connections: number;
+    readonly refused_connections: number;
+    readonly rx_second: number;
+    readonly tx_second: number;
+  };
+};
+type Stats = {
+  readonly active_connections: number;
+  readonly rx_second: number;
+  readonly tx_second: number;
+  readonly backends: readonly Backend[];
+  readonly refused: Readonly<Record<string, number>>;
+};
+
+const HEAD = ["", "STATE", "WEIGHT", "PRIO", "ACTIVE", "TOTAL", "REFUSED", "IN/s", "OUT/s"];
+
+/** `twixt status`: a table of servers and their backends. Returns the exit code. */
+export async function statusCommand(remote: RemoteOptions, output: Output): Promise<number> {
+  const servers = await askApi(remote, "GET", "/servers") as Record<string, Server>;
+  const rows: string[][] = [HEAD];
+  for (const [name, server] of Object.entries(servers)) {
+    const path = `/servers/${encodeURIComponent(name)}/stats`;
+    const stats = await askApi(remote, "GET", path) as Stats;
+    rows.push(serverRow(name, server, stats), ...stats.backends.map(backendRow));
+  }
+  output.out(rows.length === 1 ? "no servers\n" : table(rows));
+  return 0;
+}
+
+function serverRow(name: string, { bind, pool }: Server, stats: Stats): string[] {
+  const refused = Object.values(stats.refused ?? {}).reduce((a, b) => a + b, 0);
+  return [
+    ...[`${name} ${bind}${pool === undefined ? "" : ` -> ${pool}`}`, "", "", ""],
+    ...[String(stats.active_connections), "", String(refused)],
+    ...[bytes(stats.tx_second), bytes(stats.rx_second)],
+  ];
+}
+
+function backendRow({ host, port, weight, priority, stats }: Backend): string[] {
+  return [
+    `  ${host.includes(":") ? `[${host}]` : host}:${port}`,
+    !stats.discovered ? "leaving" : stats.draining ? "draining" : stats.live ? "live" : "down",
+    ...[weight, priority, stats.active_connections, stats.total_connections].map(String),
+    ...[String(stats.refused_connections), bytes(stats.tx_second), bytes(stats.rx_second)],
+  ];
+}
+
+/** `1.5M`: a count of bytes for people. */
+export function bytes(count: number): string {
+  const units = ["", "K", "M", "G", "T"];
+  let unit = 0;
+  let rest = count;
+  while (rest >= 1024 && unit < units.length - 1) {
+    rest /= 1024;
+    unit++;
+  }
+  return unit === 0 ? String(rest) : `${rest.toFixed(rest < 10 ? 1 : 0)}${units[unit]}`;
+}
+
+/** Columns, the first to the left, the others to the right. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map((row) =>
+    row.map((cell, column) =>
+      column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+    ).join("  ").trimEnd()
+  );
+  return `${lines.join("\n")}\n`;
+}

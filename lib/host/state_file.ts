@@ -1,0 +1,60 @@
+import { messageOf, StartError } from "../errors.ts";
+import { NO_OVERLAY, type Overlay, parseOverlay, printOverlay } from "../overlay.ts";
+
+/** Where the overlay is kept over restarts. */
+export type StateFile = {
+  readonly path: string;
+  /** Writes the overlay. @throws when the disk doesn't take it; the file is the old one then. */
+  write(overlay: Overlay): void;
+};
+
+/**
+ * Reads a state file, or starts without one.
+ * @throws StartError when there is one that can't be used: ignoring it would undo what operators did.
+ */
+export function openStateFile(
+  path: string,
+): { readonly file: StateFile; readonly overlay: Overlay } {
+  const file: StateFile = { path, write: (overlay) => replace(path, printOverlay(overlay)) };
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { file, overlay: NO_OVERLAY };
+    throw unusable(path, messageOf(error));
+  }
+  const overlay = parseOverlay(text);
+  if (typeof overlay === "string") throw unusable(path, overlay);
+  return { file, overlay };
+}
+
+function unusable(path: string, why: string): StartError {
+  return new StartError(
+    `state file ${path} can't be used: ${why}`,
+    "mend it, or move it away to start without what was changed through the API",
+  );
+}
+
+/** Old or new, never torn: a whole temporary file, on the disk, then renamed. */
+function replace(path: string, text: string): void {
+  const temporary = `${path}.new`;
+  const bytes = new TextEncoder().encode(text);
+  try {
+    using file = Deno.openSync(temporary, {
+      write: true,
+      create: true,
+      truncate: true,
+      mode: 0o600,
+    });
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncSync();
+  } catch (error) {
+    try {
+      Deno.removeSync(temporary);
+    } catch {
+      // it may not even be there
+    }
+    throw error;
+  }
+  Deno.renameSync(temporary, path);
+}

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { openStateFile } from "../../../../lib/host/state_file.ts";
+import { NO_OVERLAY, withServer } from "../../../../lib/overlay.ts";
+import type { StartError } from "../../../../lib/errors.ts";
+
+Deno.test("a state file is made by the first write, read again, and replaced whole", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/state.json`;
+  const { file, overlay } = openStateFile(path);
+  assert.equal(overlay, NO_OVERLAY);
+  const one = withServer(NO_OVERLAY, "web", { bind: ":80" });
+  file.write(one);
+  assert.deepEqual(openStateFile(path).overlay, one);
+  file.write(NO_OVERLAY);
+  assert.deepEqual(openStateFile(path).overlay, NO_OVERLAY);
+  assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["state.json"]);
+  assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a state file that can't be read isn't ignored, and one that can't be written keeps the old", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/state.json`;
+  await Deno.writeTextFile(path, "{");
+  assert.throws(() => openStateFile(path), (error: StartError) => {
+    assert.equal(error.message, `state file ${path} can't be used: it is not JSON`);
+    return true;
+  });
+  await Deno.remove(path);
+  const { file } = openStateFile(path);
+  await Deno.mkdir(`${path}.new`);
+  assert.throws(() => file.write(NO_OVERLAY));
+  await Deno.remove(folder, { recursive: true });
+});

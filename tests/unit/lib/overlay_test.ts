@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  amend,
+  NO_OVERLAY,
+  type Overlay,
+  parseOverlay,
+  printOverlay,
+  serverNames,
+  withBackend,
+  withoutServer,
+  withServer,
+} from "../../../lib/overlay.ts";
+
+const BASE = { workers: 2, Servers: { web: { bind: ":80" }, other: { bind: ":81" } } };
+
+Deno.test("amend() lays servers over the base: added, replaced, removed, the rest untouched", () => {
+  let overlay = withServer(NO_OVERLAY, "new", { bind: ":82" });
+  overlay = withServer(overlay, "other", { bind: ":83" });
+  overlay = withoutServer(overlay, "web", serverNames(BASE));
+  assert.deepEqual(amend(BASE, overlay), {
+    workers: 2,
+    Servers: { other: { bind: ":83" }, new: { bind: ":82" } },
+  });
+  assert.deepEqual(amend({}, withServer(NO_OVERLAY, "new", {})), { servers: { new: {} } });
+  assert.equal(amend(BASE, NO_OVERLAY), BASE);
+});
+
+Deno.test("withoutServer() forgets what only the API has added, and hides what the base has", () => {
+  const added = withServer(NO_OVERLAY, "new", { bind: ":82" });
+  assert.deepEqual(withoutServer(added, "new", serverNames(BASE)), NO_OVERLAY);
+  assert.deepEqual(withoutServer(NO_OVERLAY, "web", serverNames(BASE)).servers, { web: null });
+});
+
+Deno.test("a base that isn't a tree of sections is left for the loader to refuse", () => {
+  const overlay = withServer(NO_OVERLAY, "new", {});
+  for (const base of [null, 1, [], { servers: 5 }]) assert.equal(amend(base, overlay), base);
+});
+
+Deno.test("withBackend() keeps changes by pool and backend, and leaves nothing of an empty one", () => {
+  const one = withBackend(NO_OVERLAY, "p", "a:1", { weight: 3 });
+  const two = withBackend(one, "p", "b:1", { draining: true, drainUntilMs: 7 });
+  assert.deepEqual(two.backends, {
+    p: { "a:1": { weight: 3 }, "b:1": { draining: true, drainUntilMs: 7 } },
+  });
+  assert.deepEqual(withBackend(withBackend(two, "p", "a:1", {}), "p", "b:1", {}), NO_OVERLAY);
+});
+
+const backend = fc.record({ weight: fc.nat(), draining: fc.boolean() }, { requiredKeys: [] });
+const overlays: fc.Arbitrary<Overlay> = fc.record({
+  servers: fc.dictionary(fc.string(), fc.option(fc.dictionary(fc.string(), fc.jsonValue()))),
+  backends: fc.dictionary(fc.string(), fc.dictionary(fc.string(), backend)),
+});
+
+Deno.test("what printOverlay() writes, parseOverlay() reads", () => {
+  fc.assert(fc.property(overlays, (overlay) => {
+    const text = printOverlay(overlay);
+    assert.deepEqual(parseOverlay(text), JSON.parse(text).overlay);
+  }));
+});
+
+Deno.test.each([
+  { text: "", why: "it is not JSON" },
+  { text: "[]", why: "it is not a state file of this version" },
+  { text: '{"version":2,"overlay":{}}', why: "it is not a state file of this version" },
+  { text: '{"version":1}', why: "it has no overlay" },
+  {
+    text: '{"version":1,"overlay":{"servers":{"a":5},"backends":{}}}',
+    why: "an entry is not what was written there",
+  },
+  {
+    text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weight":"x"}}}}}',
+    why: "an entry is not what was written there",
+  },
+])("parseOverlay() of $text says: $why", ({ text, why }) => assert.equal(parseOverlay(text), why));
