@@ -86,6 +86,7 @@ export async function startBalancer(
   });
   try {
     await workers.start();
+    await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
     await supervisor.apply(config);
     const hooks = {
       check: probeApi,

@@ -1,4 +1,5 @@
 import { StartError } from "../lib/errors.ts";
+import { runs } from "../lib/host/pid_file.ts";
 import type { Output } from "./output.ts";
 import { askApi, type RemoteOptions } from "./remote.ts";
 
@@ -41,21 +42,21 @@ const LOOK_MS = 200;
 /** `twixt stop -p FILE`: ends the running Twixt as SIGTERM does, and waits for it. Returns the exit code. */
 export async function stopCommand(pidFile: string, output: Output): Promise<number> {
   const pid = await pidIn(pidFile);
-  if (!await kill(pid, "TERM")) {
+  if (!runs(pid) || !await kill(pid, "TERM")) {
     throw new StartError(
       `process ${pid} of ${pidFile} isn't there, or isn't yours to stop`,
       "run it as the same user",
     );
   }
   output.out(`stopping ${pid}: open sessions may finish\n`);
-  while (await kill(pid, "0")) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  while (runs(pid)) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   output.out("stopped\n");
   return 0;
 }
 
 async function pidIn(path: string): Promise<number> {
   const text = await Deno.readTextFile(path).catch(() => "");
-  if (/^\d+\s*$/.test(text)) return Number(text);
+  if (/^\d{1,10}\s*$/.test(text) && Number(text) > 1) return Number(text);
   throw new StartError(
     `${path} holds no process id`,
     "name the pid file that Twixt was started with",

@@ -77,6 +77,7 @@ function reasons(error: unknown): string[] {
 function needsRestart(before: Config, after: Config): string[] {
   const changed: string[] = [];
   if (before.process.workers !== after.process.workers) changed.push("workers");
+  if (before.process.stateFile !== after.process.stateFile) changed.push("state_file");
   if (before.process.watchdogMs !== after.process.watchdogMs) changed.push("watchdog");
   if (JSON.stringify(before.logging) !== JSON.stringify(after.logging)) changed.push("[logging]");
   return changed;

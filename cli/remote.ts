@@ -22,11 +22,13 @@ export async function askApi(
 ): Promise<unknown> {
   const { api, login = Deno.env.get("TWIXT_LOGIN") } = remote;
   const headers = new Headers();
-  if (login !== undefined) headers.set("authorization", `Basic ${btoa(login)}`);
+  if (login !== undefined) headers.set("authorization", `Basic ${encodeBase64(login)}`);
   if (body !== undefined) headers.set("content-type", "application/json");
+  // a login isn't for proxies
+  for (const name of ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]) Deno.env.delete(name);
   let response: Response;
   try {
-    response = await fetch(`${/^https?:/.test(api) ? api : `http://${api}`}${path}`, {
+    response = await fetch(`${baseOf(api)}${path}`, {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
@@ -41,6 +43,14 @@ export async function askApi(
   const answer = await response.json().catch(() => undefined);
   if (response.ok) return answer;
   throw refused(api, response.status, answer);
+}
+
+function baseOf(api: string): string {
+  return (/^https?:/.test(api) ? api : `http://${api}`).replace(/\/+$/, "");
+}
+
+function encodeBase64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
 function refused(api: string, status: number, answer: unknown): StartError {

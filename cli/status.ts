@@ -34,7 +34,8 @@ export async function statusCommand(remote: RemoteOptions, output: Output): Prom
   const rows: string[][] = [HEAD];
   for (const [name, server] of Object.entries(servers)) {
     const path = `/servers/${encodeURIComponent(name)}/stats`;
-    const stats = await askApi(remote, "GET", path) as Stats;
+    const stats = await askApi(remote, "GET", path).catch(() => undefined) as Stats | undefined;
+    if (stats === undefined) continue; // it has gone since it was listed
     rows.push(serverRow(name, server, stats), ...stats.backends.map(backendRow));
   }
   output.out(rows.length === 1 ? "no servers\n" : table(rows));

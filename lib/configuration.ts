@@ -82,7 +82,7 @@ export class Configuration implements Control {
     const { file, overlay } = openState(alone.config);
     this.#stateFile = file;
     this.#overlay = overlay;
-    return this.#effective(base, overlay);
+    return this.#blamed(() => this.#effective(base, overlay));
   }
 
   /** From now on changes are put into force by this supervisor, where it has started with {@link load}'s answer. */
@@ -121,12 +121,16 @@ export class Configuration implements Control {
     return this.#next(async () => {
       const { supervisor, log, hooks } = this.#started;
       const base = await this.options.read();
-      const { config, warnings } = this.#effective(base, this.#overlay);
+      const inBase = this.#inBase;
+      const { config, warnings } = this.#blamed(() => this.#effective(base, this.#overlay));
+      const newNames = this.#inBase;
+      this.#inBase = inBase; // until the new base is in force
       for (const warning of warnings) log.warning(printProblem(warning));
       const before = supervisor.config();
       hooks.check(before, config);
       const changes = await supervisor.apply(config);
       this.#base = base;
+      this.#inBase = newNames;
       log.info(`reloaded: ${changes}`);
       await hooks.done(before, config);
       return changes;
@@ -150,8 +154,10 @@ export class Configuration implements Control {
   /** Removes a server and ends its sessions. False: there is none. StateError: done, but not saved. */
   removeServer(name: string): Promise<boolean> {
     return this.#next(async () => {
-      if (!this.config().servers.has(name)) return false;
-      await this.#change(withoutServer(this.#overlay, name, this.#inBase), name);
+      const { servers, document } = this.config();
+      if (!servers.has(name)) return false;
+      const ownPool = document.pools?.[name] === undefined;
+      await this.#change(withoutServer(this.#overlay, name, this.#inBase, ownPool), name);
       return true;
     });
   }
@@ -180,6 +186,7 @@ export class Configuration implements Control {
   async #change(overlay: Overlay, server: string): Promise<void> {
     const { config } = this.#effective(this.#base!, overlay);
     const changes = await this.#supervisor.apply(config, new Set([server]));
+    await this.#supervisor.adjust(overlay.backends);
     this.#started.log.info("configuration changed by an operator", { server, changes });
     this.#keep(overlay);
   }
@@ -203,6 +210,23 @@ export class Configuration implements Control {
       const text = `state file ${stateFile.path} can't be written: ${messageOf(error)}`;
       this.#started.log.error(text);
       throw new StateError(`the change is in force, but it is lost with this process: ${text}`);
+    }
+  }
+
+  /** What is wrong with a server that the API has added stands in the state file, not in the base. */
+  #blamed<T>(load: () => T): T {
+    try {
+      return load();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const file = this.#stateFile?.path ?? "the overlay";
+      throw new ConfigError(error.problems.map((problem) => {
+        const [section, name] = problem.path;
+        const added = section === "servers" && Object.hasOwn(this.#overlay.servers, name ?? "");
+        if (!added) return problem;
+        const hint = `the API has added this server; mend or move ${file}`;
+        return { path: problem.path, message: problem.message, hint, file };
+      }));
     }
   }
 

@@ -49,10 +49,17 @@ export function withServer(
   return { ...overlay, servers: { ...overlay.servers, [name]: section } };
 }
 
-/** Removes a server: forgets one that only the API has added, hides one that the base has. */
-export function withoutServer(overlay: Overlay, name: string, base: readonly string[]): Overlay {
+/** Removes a server: forgets one that only the API has added, hides one that the base has. A pool of its own goes with it. */
+export function withoutServer(
+  overlay: Overlay,
+  name: string,
+  base: readonly string[],
+  ownPool = true,
+): Overlay {
   const { [name]: _gone, ...others } = overlay.servers;
-  return { ...overlay, servers: base.includes(name) ? { ...others, [name]: null } : others };
+  const { [name]: _own, ...rest } = overlay.backends;
+  const backends = ownPool ? rest : overlay.backends;
+  return { servers: base.includes(name) ? { ...others, [name]: null } : others, backends };
 }
 
 /** The names of a base's servers. */

@@ -144,7 +144,7 @@ export class Supervisor {
   async #apply(config: Config, cut: ReadonlySet<string>): Promise<string> {
     const diff = diffConfigs(this.#config, config);
     const ports = this.#probe(diff);
-    const fresh = diff.pools.added.map((spec) => this.#startPool(spec));
+    const fresh = this.#startPools(diff.pools.added);
     await this.#firstBackends(fresh);
     await this.#listen(diff, ports, fresh);
     await this.#change(diff.pools.changed);
@@ -177,7 +177,7 @@ export class Supervisor {
     const ports = new Map<string, number>();
     const failures: StartError[] = [];
     for (const spec of [...diff.servers.added, ...diff.servers.changed]) {
-      const held = this.#held(spec);
+      const held = this.#held(spec, diff);
       try {
         ports.set(spec.name, held ?? probe(spec.bind, `server "${spec.name}"`));
       } catch (error) {
@@ -193,15 +193,28 @@ export class Supervisor {
     return ports;
   }
 
-  /** The port of an address that this process listens on already. */
-  #held(spec: ServerSpec): number | undefined {
+  /** The port of an address that this process listens on and that the server can take over. */
+  #held(spec: ServerSpec, diff: ConfigDiff): number | undefined {
     const own = this.#servers.get(spec.name);
     if (own?.spec.bind.text === spec.bind.text) return own.table.port;
     const { hostname, port } = spec.bind;
     const other = [...this.#servers.values()].find(({ table }) =>
       table.hostname === hostname && table.port === port
     );
-    return other?.table.port;
+    const leaves = [...diff.servers.removed, ...diff.servers.changed];
+    return leaves.some(({ name }) => name === other?.table.name) ? other?.table.port : undefined;
+  }
+
+  /** All of them or, when the counters have no room, none. */
+  #startPools(specs: readonly PoolSpec[]): Pool[] {
+    const started: Pool[] = [];
+    try {
+      for (const spec of specs) started.push(this.#startPool(spec));
+      return started;
+    } catch (error) {
+      for (const pool of started) this.#stopPool(pool.spec.name);
+      throw error;
+    }
   }
 
   #startPool(spec: PoolSpec): Pool {

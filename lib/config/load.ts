@@ -92,6 +92,7 @@ function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefi
 }
 
 /** Names go into logs and paths of the API: no controls, and not longer than anybody would write. */
+const RESERVED = ["__proto__", ".", ".."];
 const NAME = /^[^\p{Cc}]{1,100}$/u;
 
 type Named<T> = { readonly specs: Map<string, T>; readonly shown: Record<string, Section> };
@@ -105,7 +106,7 @@ function* named(raw: unknown, section: string, report: Report): Generator<[strin
     return;
   }
   for (const [name, inner] of Object.entries(raw)) {
-    if (NAME.test(name) && name !== "__proto__") yield [name, inner];
+    if (NAME.test(name) && !RESERVED.includes(name)) yield [name, inner];
     else {report.error(
         [section, name],
         `${quote(name)} can't be a name\nuse letters, digits, - and _`,

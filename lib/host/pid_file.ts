@@ -34,6 +34,7 @@ export function writePidFile(path: string): PidFile {
 
 const SAME_PROGRAM = `
 kill -0 "$0" 2>&1 | grep -qi "no such process" && exit 1
+grep -q "^State:[[:space:]]*Z" "/proc/$0/status" 2>/dev/null && exit 1
 its=$(readlink "/proc/$0/exe") || exit 0
 its=\${its% (deleted)}
 own=$(readlink "/proc/$PPID/exe") || exit 0
@@ -54,7 +55,7 @@ function readPid(path: string): number | "something else" | undefined {
  * Does such a process run, and is it this program? After a crash another one may have got its number, which must
  * not keep us from starting. A program is taken for this one when its file has the same name.
  */
-function runs(pid: number): boolean {
+export function runs(pid: number): boolean {
   try {
     const args = ["-c", SAME_PROGRAM, String(pid)];
     const command = new Deno.Command("sh", { args, stdin: "null", stderr: "null" });

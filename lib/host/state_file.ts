@@ -39,22 +39,22 @@ function unusable(path: string, why: string): StartError {
 function replace(path: string, text: string): void {
   const temporary = `${path}.new`;
   const bytes = new TextEncoder().encode(text);
+  removeIfThere(temporary); // left by a kill; never write through what somebody else has put there
   try {
-    using file = Deno.openSync(temporary, {
-      write: true,
-      create: true,
-      truncate: true,
-      mode: 0o600,
-    });
+    using file = Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
     for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
     file.syncSync();
   } catch (error) {
-    try {
-      Deno.removeSync(temporary);
-    } catch {
-      // it may not even be there
-    }
+    removeIfThere(temporary);
     throw error;
   }
   Deno.renameSync(temporary, path);
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // it isn't there, or can't be removed, and then it can't be made anew either
+  }
 }

@@ -180,3 +180,49 @@ Deno.test("reload() with a base that can't be used, or has nothing to do, change
     assert.equal(await ask(port("web")), "a");
   }
 });
+
+Deno.test("after a reload that failed, removing a server still goes by the base in force", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using balancer = await setUp({ web: server([]), two: server([]) });
+  const { configuration, state } = balancer;
+  state.base = { web: server([]), three: server([], { bind: `127.0.0.1:${taken.addr.port}` }) };
+  await assert.rejects(configuration.reload(), { name: "StartError" });
+  assert.equal(await configuration.removeServer("two"), true);
+  assert.deepEqual([...configuration.config().servers.keys()], ["web"]);
+  assert.deepEqual(state.kept.servers, { two: null });
+});
+
+Deno.test("a server can't take the port that the system gave another one", async () => {
+  await using one = greeter("one");
+  await using balancer = await setUp({ web: server([one.address]) });
+  const bind = `127.0.0.1:${balancer.port("web")}`;
+  await assert.rejects(balancer.configuration.addServer("thief", server([], { bind })), {
+    name: "StartError",
+  });
+  assert.equal(await ask(balancer.port("web")), "one");
+});
+
+Deno.test("what was changed about a server's own backends goes with it", async () => {
+  await using one = greeter("one");
+  await using balancer = await setUp({ web: server([]) });
+  const { configuration, state, port } = balancer;
+  await configuration.addServer("new", server([one.address]));
+  await configuration.changeBackend("new", one.address, { drain: true });
+  await configuration.removeServer("new");
+  assert.deepEqual(state.kept, NO_OVERLAY);
+  await configuration.addServer("new", server([one.address]));
+  assert.equal(await ask(port("new")), "one");
+});
+
+Deno.test("a kept server that no longer fits is blamed on the state file, not on a line of the base", async () => {
+  const overlay: Overlay = { servers: { five: { bind: "nonsense" } }, backends: {} };
+  await assert.rejects(setUp({ web: server([]) }, overlay), (error) => {
+    const { problems } = error as { problems: { file: string; line?: number; hint: string }[] };
+    assert.ok(problems.length > 0);
+    for (const { file, line, hint } of problems) {
+      assert.deepEqual([file, line], ["state.json", undefined]);
+      assert.equal(hint, "the API has added this server; mend or move state.json");
+    }
+    return true;
+  });
+});

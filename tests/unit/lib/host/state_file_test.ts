@@ -28,7 +28,18 @@ Deno.test("a state file that can't be read isn't ignored, and one that can't be 
   });
   await Deno.remove(path);
   const { file } = openStateFile(path);
-  await Deno.mkdir(`${path}.new`);
+  await Deno.mkdir(`${path}.new/in-the-way`, { recursive: true });
   assert.throws(() => file.write(NO_OVERLAY));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a state file isn't written through a link that somebody has put beside it", async () => {
+  const folder = await Deno.makeTempDir();
+  const { file } = openStateFile(`${folder}/state.json`);
+  await Deno.writeTextFile(`${folder}/victim`, "precious");
+  await Deno.symlink(`${folder}/victim`, `${folder}/state.json.new`);
+  file.write(NO_OVERLAY);
+  assert.equal(await Deno.readTextFile(`${folder}/victim`), "precious");
+  assert.equal((await Deno.lstat(`${folder}/state.json`)).isFile, true);
   await Deno.remove(folder, { recursive: true });
 });
