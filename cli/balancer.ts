@@ -21,6 +21,8 @@ import { afterReload, probeApi } from "./reload.ts";
 
 /** Descriptors kept back for making a worker. */
 const RESERVED_DESCRIPTORS = 12;
+/** How long making a worker may need them. */
+const LENT_MS = 1_000;
 /** Descriptors that are open at rest, where they can't be counted. */
 const USUALLY_OPEN = 64;
 /** Bytes that the large buffers of all workers may take together. */
@@ -59,8 +61,7 @@ export async function startBalancer(
   const workers = new Workers({
     count,
     spawn: () => {
-      reserve.release();
-      setTimeout(() => reserve.hold(), 1_000);
+      reserve.lend(LENT_MS);
       return parts.spawnWorker();
     },
     buffer,

@@ -4,6 +4,7 @@
  */
 export class DescriptorReserve {
   #held: Deno.FsFile[] = [];
+  #back: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes `count` descriptors, or as many as there are. */
   constructor(readonly count: number) {
@@ -19,13 +20,19 @@ export class DescriptorReserve {
     }
   }
 
-  /** Lets them go, for what needs them now. */
-  release(): void {
+  /** Lets them go for what needs them now, and takes them again after `ms`. */
+  lend(ms: number): void {
+    this.#release();
+    this.#back = setTimeout(() => this.hold(), ms);
+  }
+
+  #release(): void {
+    clearTimeout(this.#back);
     for (const file of this.#held.splice(0)) file.close();
   }
 
   /** Lets them go for good. */
   [Symbol.dispose](): void {
-    this.release();
+    this.#release();
   }
 }
