@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
+import { unmap } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { callerKey, isLoopback } from "./client.ts";
@@ -52,7 +53,7 @@ export function readOnlyForOthers(
       });
     }
     if (!isRead(c.req.method) && !isLoopback(client) && !isAllowed(client)) {
-      throw new ApiError(403, `${client} may only read: the API has no login`, {
+      throw new ApiError(403, `${unmap(client)} may only read: the API has no login`, {
         hint: `set api.basic_auth, or let it write with api.allow = ["CIDR"]`,
       });
     }

@@ -89,13 +89,13 @@ export async function startBalancer(
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
     await supervisor.apply(config);
+    const setup = { parts, control: configuration, descriptors, log };
     const hooks = {
       check: probeApi,
-      done: (before: Config, after: Config) =>
-        afterReload(parts, balancer, configuration, before, after, log),
+      done: (before: Config, after: Config) => afterReload(balancer, setup, before, after),
     };
     await configuration.attach(supervisor, log, hooks);
-    const api = config.api && await startApi(parts, config.api, configuration, descriptors, log);
+    const api = config.api && await startApi(config.api, setup);
     const listeners = config.servers.size * count;
     const open = await openDescriptors();
     const openBeside = open === undefined ? USUALLY_OPEN : open - listeners;

@@ -129,7 +129,7 @@ function operating(program: Command, output: Output, done: (code: number) => voi
   withRemoteOptions(program.command("drain <pool> <backend>"))
     .description("give a backend no new sessions; those that are open may finish")
     .option("--for <duration>", "cut what is left after this time")
-    .option("--undo", "give it new sessions again")
+    .addOption(new Option("--undo", "give it new sessions again").conflicts("for"))
     .addHelpText("after", "\nExample:\n  twixt drain web 10.0.0.1:80 --for 30s")
     .action(async (pool: string, backend: string, options: DrainOptions) =>
       done(await drainCommand(pool, backend, options, output))

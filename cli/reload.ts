@@ -3,10 +3,12 @@ import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { probe } from "../lib/net/probe.ts";
-import { startApi } from "./api.ts";
+import { type ApiSetup, startApi } from "./api.ts";
 import type { Balancer } from "./balancer.ts";
 import { setCapacity } from "./capacity.ts";
-import type { Parts } from "./parts.ts";
+
+/** An address is free soon after its listener was closed. */
+const FREED_MS = 500;
 
 /** Reloads because a signal said so: what is wrong is told to the log; this never throws. */
 export async function reload(configuration: Configuration, log: Log): Promise<void> {
@@ -20,18 +22,16 @@ export async function reload(configuration: Configuration, log: Log): Promise<vo
 
 /** What a reload means for all that isn't the supervisor's. It never throws: servers and pools have changed already. */
 export async function afterReload(
-  parts: Parts,
   balancer: Balancer,
-  configuration: Configuration,
+  setup: ApiSetup,
   before: Config,
   after: Config,
-  log: Log,
 ): Promise<void> {
-  setCapacity(balancer, after, log);
+  setCapacity(balancer, after, setup.log);
   for (const key of needsRestart(before, after)) {
-    log.warning(`a changed ${key} takes effect with the next start`);
+    setup.log.warning(`a changed ${key} takes effect with the next start`);
   }
-  await changeApi(parts, balancer, configuration, before, after, log);
+  await changeApi(balancer, setup, before, after);
 }
 
 /** Finds out before anything changes whether the API can listen where it shall. @throws StartError */
@@ -45,24 +45,24 @@ function apiMoves(before: Config, after: Config): boolean {
     after.api.bind.text !== before.api?.bind.text;
 }
 
-/** Starts the API anew where its section has changed; at a new address before the old one closes. */
+/**
+ * Starts the API anew where its section has changed; at a new address before the old one closes. The old one isn't
+ * waited for: the request that asked for this may be one of those that it lets finish.
+ */
 async function changeApi(
-  parts: Parts,
   balancer: Balancer,
-  configuration: Configuration,
+  setup: ApiSetup,
   before: Config,
   after: Config,
-  log: Log,
 ): Promise<void> {
   if (JSON.stringify(before.api) === JSON.stringify(after.api)) return;
   const old = balancer.api;
   try {
-    if (!apiMoves(before, after)) await old?.close();
-    balancer.api = after.api &&
-      await startApi(parts, after.api, configuration, balancer.descriptors, log);
-    await old?.close();
+    if (!apiMoves(before, after)) void old?.close(); // never rejects, and ends by itself
+    balancer.api = after.api && await startApi(after.api, setup, FREED_MS);
+    void old?.close();
   } catch (error) {
-    for (const line of reasons(error)) log.error(line);
+    for (const line of reasons(error)) setup.log.error(line);
   }
 }
 

@@ -53,9 +53,14 @@ export function printable(text: string): string {
 export class StartError extends Error {
   /** For logs. */
   override readonly name = "StartError";
-  /** `usage`: the command line or the configuration is wrong, not the world. */
-  constructor(message: string, readonly hint: string, readonly usage: boolean = false) {
-    super(message);
+  /** `usage`: the command line or the configuration is wrong, not the world. `cause`: what was thrown before. */
+  constructor(
+    message: string,
+    readonly hint: string,
+    readonly usage: boolean = false,
+    cause?: unknown,
+  ) {
+    super(message, { cause });
   }
 }
 

@@ -115,10 +115,14 @@ export function parseOverlay(text: string): Overlay | string {
 
 const BROKEN = "an entry is not what was written there";
 
+/** Weights are 32-bit cells of workers' tables. */
+const MAX_WEIGHT = 2 ** 31 - 1;
+
 function isBackendOverlay(value: unknown): value is BackendOverlay {
   if (!isTree(value)) return false;
   const { weight = 0, draining = false, drainUntilMs = 0, ...others } = value;
   return typeof weight === "number" && Number.isInteger(weight) && weight >= 0 &&
+    weight <= MAX_WEIGHT &&
     typeof draining === "boolean" && typeof drainUntilMs === "number" &&
     Object.keys(others).length === 0;
 }

@@ -18,6 +18,7 @@ import { poll } from "./poll.ts";
 import { PoolMember } from "./pool_member.ts";
 import type { Registry } from "./registry.ts";
 import type { Semaphore } from "./semaphore.ts";
+import { Skips } from "./skips.ts";
 import type { Counters } from "./stats/counters.ts";
 import type { Slots } from "./stats/slots.ts";
 
@@ -60,6 +61,7 @@ export class Pool {
   #sources: Source[] = [];
   #stopSources = new AbortController();
   #adjustments: Adjustments;
+  readonly #full = new Skips();
   #sent = "";
   #version = 0;
   #first: Promise<unknown> = Promise.resolve();
@@ -159,14 +161,18 @@ export class Pool {
     const { spec } = source;
     const kind = this.options.discoveries.get(spec.kind);
     const first = Promise.withResolvers<void>();
+    const skips = new Skips();
     void poll<readonly Backend[]>({
       ...this.options,
       intervalMs: kind.fixed ? 0 : spec.intervalMs,
       timeoutMs: spec.timeoutMs,
       signal,
-      ask: (signal) =>
-        kind.find(spec.options, { signal, skip: (entry, why) => this.#skip(entry, why) }),
+      ask: (signal) => {
+        skips.restart();
+        return kind.find(spec.options, { signal, skip: (entry, why) => skips.add(entry, why) });
+      },
       onAnswer: (list) => {
+        this.#tellSkipped(skips);
         source.list = list;
         this.#refresh();
         first.resolve();
@@ -191,11 +197,12 @@ export class Pool {
     this.#refresh();
   }
 
-  #skip(entry: string, why: string): void {
-    this.options.log.warning("a discovered backend was skipped", {
+  #tellSkipped(skips: Skips): void {
+    const skipped = skips.report();
+    if (skipped === undefined) return;
+    this.options.log.warning("discovered backends were skipped", {
       pool: this.spec.name,
-      entry,
-      why,
+      ...skipped,
     });
   }
 
@@ -210,6 +217,7 @@ export class Pool {
       member.stopChecks();
     }
     for (const [key, want] of wanted) this.#want(key, want);
+    this.#tellSkipped(this.#full);
     const table = this.table();
     const text = JSON.stringify(table);
     if (text === this.#sent) return;
@@ -267,7 +275,7 @@ export class Pool {
       return;
     }
     const slot = this.options.slots.take();
-    if (slot === undefined) return this.#skip(key, "the table of counters is full");
+    if (slot === undefined) return this.#full.add(key, "the table of counters is full");
     const { name, check } = this.spec;
     const live = check?.initiallyLive ?? true;
     const member = new PoolMember(backend, address, slot, name, this.options, live);

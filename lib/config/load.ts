@@ -91,9 +91,9 @@ function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefi
   };
 }
 
-/** Names go into logs and paths of the API: no controls, and not longer than anybody would write. */
 const RESERVED = ["__proto__", ".", ".."];
-const NAME = /^[^\p{Cc}]{1,100}$/u;
+/** Names go into logs, tables and paths of the API: nothing invisible, no space at the ends, not longer than anybody would write. */
+const NAME = /^(?!\s)[^\p{C}\p{Zl}\p{Zp}]{1,100}(?<!\s)$/u;
 
 type Named<T> = { readonly specs: Map<string, T>; readonly shown: Record<string, Section> };
 

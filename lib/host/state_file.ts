@@ -18,10 +18,13 @@ export function openStateFile(
   const file: StateFile = { path, write: (overlay) => replace(path, printOverlay(overlay)) };
   let text: string;
   try {
+    if (!Deno.statSync(path).isFile) throw unusable(path, "it is not a plain file"); // a pipe would never end
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { file, overlay: NO_OVERLAY };
-    throw unusable(path, messageOf(error));
+    if (error instanceof Deno.errors.NotFound) {
+      return { file: madeLater(file), overlay: NO_OVERLAY };
+    }
+    throw error instanceof StartError ? error : unusable(path, messageOf(error));
   }
   const overlay = parseOverlay(text);
   if (typeof overlay === "string") throw unusable(path, overlay);
@@ -35,9 +38,29 @@ function unusable(path: string, why: string): StartError {
   );
 }
 
+/** Finds out now, not with the first change, whether the file can be made. */
+function madeLater(file: StateFile): StateFile {
+  try {
+    const temporary = temporaryOf(file.path);
+    removeIfThere(temporary);
+    Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 }).close();
+    removeIfThere(temporary);
+    return file;
+  } catch (error) {
+    throw new StartError(
+      `state file ${file.path} can't be written: ${messageOf(error)}`,
+      "choose a path in a folder that exists and that this user may write to",
+    );
+  }
+}
+
+function temporaryOf(path: string): string {
+  return `${path}.new`;
+}
+
 /** Old or new, never torn: a whole temporary file, on the disk, then renamed. */
 function replace(path: string, text: string): void {
-  const temporary = `${path}.new`;
+  const temporary = temporaryOf(path);
   const bytes = new TextEncoder().encode(text);
   removeIfThere(temporary); // left by a kill; never write through what somebody else has put there
   try {

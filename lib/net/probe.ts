@@ -24,7 +24,7 @@ export function bindError(error: unknown, bind: Bind, what: string): StartError 
   const text = `${what} can't listen on ${bind.text}: ${whatHappened(error)}`;
   switch (classify(error)) {
     case "in_use":
-      return new StartError(text, `see who has it: ss -ltnp 'sport = :${bind.port}'`);
+      return new StartError(text, `see who has it: ss -ltnp 'sport = :${bind.port}'`, false, error);
     case "permission":
       return new StartError(
         text,

@@ -1,7 +1,7 @@
 /** Changes through the API while traffic flows, and the commands that make them. */
 import assert from "node:assert/strict";
 import { ask, greeter, TcpBackend, until, writeAll } from "../support/backends.ts";
-import { connect, pause } from "../support/clients.ts";
+import { connect, freePort, pause } from "../support/clients.ts";
 import { staticServer } from "../support/static_server.ts";
 import { runTwixt, Twixt } from "../support/twixt.ts";
 
@@ -185,4 +185,29 @@ Deno.test("twixt status, drain, reload and stop talk to the running one", { time
   assert.equal(stopped.code, 0, stopped.err);
   assert.equal(await twixt.ended(), 0);
   assert.equal((await runTwixt(["status", ...api])).code, 1);
+});
+
+Deno.test("POST /reload that moves the API, or gives it a login, is answered at once", {
+  timeout,
+}, async () => {
+  await using one = greeter("one");
+  const [first, second] = [freePort(), freePort()];
+  const config = (port: number, more: Record<string, unknown> = {}) => ({
+    api: { enabled: true, bind: `127.0.0.1:${port}`, ...more },
+    servers: { web: staticServer([one]) },
+  });
+  await using twixt = await Twixt.start({ config: config(first) });
+  const reload = async (port: number, to: Record<string, unknown>) => {
+    await twixt.configure(to);
+    const since = performance.now();
+    const answer = await fetch(`http://127.0.0.1:${port}/reload`, { method: "POST" });
+    assert.equal(answer.status, 200, await answer.text());
+    const took = performance.now() - since;
+    assert(took < 1_000, `${took} ms`);
+  };
+  await reload(first, config(second));
+  await reload(second, config(second, { basic_auth: { login: "a", password: "b" } }));
+  const answer = await fetch(`http://127.0.0.1:${second}/`);
+  assert.equal(answer.status, 401, await answer.text());
+  await assert.rejects(fetch(`http://127.0.0.1:${first}/`));
 });

@@ -3,11 +3,12 @@
 # once, where all is there. Starts no daemon: each test starts its own.
 set -euo pipefail
 
-# program:package, one for each program that a test runs
+# program or file:package, one for each that a test or the benchmark uses
 wanted=(
   postgres:postgresql psql:postgresql pgbench:postgresql-contrib
   redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools
-  nginx:nginx curl:curl wrk:wrk
+  nginx:nginx curl:curl wrk:wrk haproxy:haproxy
+  /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream
   sshd:openssh-server ssh:openssh-client ssh-keyscan:openssh-client ssh-keygen:openssh-client
   python3:python3 setpriv:util-linux prlimit:util-linux unshare:util-linux
   ps:procps sysctl:procps ip:iproute2 ss:iproute2

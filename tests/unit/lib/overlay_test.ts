@@ -72,4 +72,8 @@ Deno.test.each([
     text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weight":"x"}}}}}',
     why: "an entry is not what was written there",
   },
+  {
+    text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weight":2147483648}}}}}',
+    why: "an entry is not what was written there",
+  },
 ])("parseOverlay() of $text says: $why", ({ text, why }) => assert.equal(parseOverlay(text), why));

@@ -43,3 +43,24 @@ Deno.test("a state file isn't written through a link that somebody has put besid
   assert.equal((await Deno.lstat(`${folder}/state.json`)).isFile, true);
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a state file that is none, or whose folder can't be written, is refused at the start", async () => {
+  const folder = await Deno.makeTempDir();
+  const refusal = (path: string): string => {
+    try {
+      openStateFile(path);
+    } catch (error) {
+      return (error as StartError).message;
+    }
+    return "none";
+  };
+  await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+  assert.match(refusal(`${folder}/pipe`), /can't be used: it is not a plain file$/);
+  assert.match(refusal(folder), /can't be used: it is not a plain file$/);
+  assert.match(
+    refusal(`${folder}/none/state.json`),
+    /state\.json can't be written: .*No such file/,
+  );
+  assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["pipe"]);
+  await Deno.remove(folder, { recursive: true });
+});
