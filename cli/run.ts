@@ -3,7 +3,7 @@ import { systemClock } from "../lib/clock.ts";
 import type { ConfigSource } from "../lib/control.ts";
 import { type BaseText, Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem } from "../lib/errors.ts";
-import { openStateFile } from "../lib/host/state_file.ts";
+import { openStateFile, probeStateFile } from "../lib/host/state_file.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
@@ -84,6 +84,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
 
 /** The state file: as configured, or beside the pid file. */
 function openState({ process }: Config, pidFile: string | undefined) {
+  if (process.stateFile !== undefined) probeStateFile(process.stateFile);
   const path = process.stateFile ?? pidFile?.replace(/(\.pid)?$/, ".state.json");
   return path === undefined ? { file: undefined, overlay: NO_OVERLAY } : openStateFile(path);
 }

@@ -22,7 +22,7 @@ export function openStateFile(
     text = Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      return { file: madeLater(file), overlay: NO_OVERLAY };
+      return { file, overlay: NO_OVERLAY };
     }
     throw error instanceof StartError ? error : unusable(path, messageOf(error));
   }
@@ -38,17 +38,16 @@ function unusable(path: string, why: string): StartError {
   );
 }
 
-/** Finds out now, not with the first change, whether the file can be made. */
-function madeLater(file: StateFile): StateFile {
+/** Finds out before the first change whether a state file can be made there. @throws StartError when not. */
+export function probeStateFile(path: string): void {
+  const temporary = temporaryOf(path);
   try {
-    const temporary = temporaryOf(file.path);
     removeIfThere(temporary);
     Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 }).close();
     removeIfThere(temporary);
-    return file;
   } catch (error) {
     throw new StartError(
-      `state file ${file.path} can't be written: ${messageOf(error)}`,
+      `state file ${path} can't be written: ${messageOf(error)}`,
       "choose a path in a folder that exists and that this user may write to",
     );
   }

@@ -21,7 +21,7 @@ for folder in /usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done
 missing() {
   local pair
   for pair in "${wanted[@]}"; do
-    command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
+    command -v "${pair%%:*}" >/dev/null || [ -f "${pair%%:*}" ] || echo "${pair#*:}"
   done | sort -u
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openStateFile } from "../../../../lib/host/state_file.ts";
+import { openStateFile, probeStateFile } from "../../../../lib/host/state_file.ts";
 import { NO_OVERLAY, withServer } from "../../../../lib/overlay.ts";
 import type { StartError } from "../../../../lib/errors.ts";
 
@@ -46,9 +46,9 @@ Deno.test("a state file isn't written through a link that somebody has put besid
 
 Deno.test("a state file that is none, or whose folder can't be written, is refused at the start", async () => {
   const folder = await Deno.makeTempDir();
-  const refusal = (path: string): string => {
+  const refusal = (path: string, open: (path: string) => unknown = openStateFile): string => {
     try {
-      openStateFile(path);
+      open(path);
     } catch (error) {
       return (error as StartError).message;
     }
@@ -57,8 +57,9 @@ Deno.test("a state file that is none, or whose folder can't be written, is refus
   await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
   assert.match(refusal(`${folder}/pipe`), /can't be used: it is not a plain file$/);
   assert.match(refusal(folder), /can't be used: it is not a plain file$/);
+  probeStateFile(`${folder}/state.json`);
   assert.match(
-    refusal(`${folder}/none/state.json`),
+    refusal(`${folder}/none/state.json`, probeStateFile),
     /state\.json can't be written: .*No such file/,
   );
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["pipe"]);
