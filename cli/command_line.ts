@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { oneOf } from "../lib/config/suggest.ts";
-import { readConfigFile } from "../lib/source/file.ts";
+import { fileSource } from "../lib/source/file.ts";
 import { checkCommand } from "./check.ts";
 import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
@@ -191,8 +191,7 @@ function fromFile(
   options: StartOptions,
   output: Output,
 ): Promise<number> {
-  const read = async () => ({ ...await readConfigFile(file, options.format), file });
-  const source = { kind: "file", path: file } as const;
+  const source = fileSource(file, options.format);
   const { pidfile: pidFile, lenient } = options;
-  return run(parts, { read, source, pidFile, lenient }, output);
+  return run(parts, { source, pidFile, lenient }, output);
 }

@@ -1,3 +1,4 @@
+import { fixedSource } from "../lib/source/source.ts";
 import type { Balancer } from "./balancer.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
@@ -13,14 +14,10 @@ export async function demo(
 ): Promise<number> {
   const backends = NAMES.map(startBackend);
   const text = demoConfig(backends.map(({ addr }) => `127.0.0.1:${addr.port}`));
-  const read = () => Promise.resolve({ text, file: "demo", format: "toml" } as const);
+  const source = fixedSource({ text, file: "demo", format: "toml" });
   const onListening = (balancer: Balancer) => output.out(banner(balancer));
   try {
-    return await run(
-      parts,
-      { read, source: { kind: "arguments" }, pidFile, onListening },
-      output,
-    );
+    return await run(parts, { source, pidFile, onListening }, output);
   } finally {
     await Promise.all(backends.map((backend) => backend.shutdown()));
   }

@@ -1,6 +1,6 @@
 import { type Format, type Kinds, loadConfig, type Loaded } from "../lib/config/load.ts";
 import { refuseIdle } from "../lib/configuration.ts";
-import { readConfigFile } from "../lib/source/file.ts";
+import { fileSource } from "../lib/source/file.ts";
 
 /** How a configuration file is read. */
 export type LoadFileOptions = {
@@ -17,9 +17,9 @@ export type LoadFileOptions = {
  * @throws StartError when the file can't be read, ConfigError when it can't be used.
  */
 export async function loadFile(file: string, options: LoadFileOptions): Promise<Loaded> {
-  const { text, format } = await readConfigFile(file, options.format);
+  const base = await fileSource(file, options.format).read();
   const { kinds, lenient = false } = options;
-  const loaded = loadConfig(text, { file, format, kinds, lenient });
+  const loaded = loadConfig(base.text, { ...base, kinds, lenient });
   refuseIdle(loaded.config, file);
   return loaded;
 }

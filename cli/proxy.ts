@@ -1,3 +1,4 @@
+import { fixedSource } from "../lib/source/source.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { run } from "./run.ts";
@@ -33,6 +34,6 @@ export function proxy(
     },
   });
   // reported as if it were a file, so that a wrong argument is named by its key
-  const read = () => Promise.resolve({ text, file: "arguments", format: "json" } as const);
-  return run(parts, { read, source: { kind: "arguments" } }, output);
+  const source = fixedSource({ text, file: "arguments", format: "json" });
+  return run(parts, { source }, output);
 }

@@ -1,5 +1,6 @@
 import type { Configuration } from "../lib/configuration.ts";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
+import type { BaseText } from "../lib/source/source.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { probe } from "../lib/net/probe.ts";
@@ -10,10 +11,17 @@ import { setCapacity } from "./capacity.ts";
 /** An address is free soon after its listener was closed. */
 const FREED_MS = 500;
 
-/** Reloads because a signal said so: what is wrong is told to the log; this never throws. */
-export async function reload(configuration: Configuration, log: Log): Promise<void> {
+/**
+ * Reloads because a signal said so, or because the source has told of this text: what is wrong is told to the log; this
+ * never throws.
+ */
+export async function reload(
+  configuration: Configuration,
+  log: Log,
+  base?: BaseText,
+): Promise<void> {
   try {
-    await configuration.reload();
+    await configuration.reload(base);
   } catch (error) {
     log.error("the new configuration isn't used, the old one stays in force");
     for (const line of reasons(error)) log.error(line);

@@ -1,13 +1,13 @@
 import { printHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
-import type { ConfigSource } from "../lib/control.ts";
-import { type BaseText, Configuration } from "../lib/configuration.ts";
+import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem } from "../lib/errors.ts";
 import { openStateFile, probeStateFile } from "../lib/host/state_file.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { NO_OVERLAY } from "../lib/overlay.ts";
+import type { BaseText, Source } from "../lib/source/source.ts";
 import { Watchdog } from "../lib/watchdog.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { openLog } from "./open_log.ts";
@@ -18,9 +18,10 @@ import { type Order, Signals } from "./signals.ts";
 
 /** What to run, and how. */
 export type RunOptions = {
-  /** Reads the configuration's text: at start, and again at each reload. */
-  read(): Promise<BaseText>;
-  readonly source: ConfigSource;
+  /** Where the configuration comes from. */
+  readonly source: Source;
+  /** Reloads when the source tells of a change. */
+  readonly watch?: boolean | undefined;
   readonly pidFile?: string | undefined;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean | undefined;
@@ -46,7 +47,6 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   const fault = faultHook();
   using signals = new Signals(fault !== undefined);
   const configuration = new Configuration({
-    read: options.read,
     source: options.source,
     kinds: parts.kinds,
     lenient: options.lenient ?? false,
@@ -64,6 +64,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
     announce(parts, balancer, log);
     options.onListening?.(balancer);
+    using _watch = watch(options, (base) => reload(configuration, log, base), log);
     using _care = lookAfter(balancer, config, (message) => {
       log.error(message);
       output.err(`error: ${message}\n`);
@@ -80,6 +81,25 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   } finally {
     await writer.close(LAST_LINES_MS);
   }
+}
+
+/** Reloads with each text that the source tells of. Disposing ends it. */
+function watch(
+  { source, watch }: RunOptions,
+  reload: (base: BaseText) => Promise<void>,
+  log: Log,
+): Disposable {
+  const stop = new AbortController();
+  if (watch) {
+    void source.watch?.({
+      changed: (base) => void reload(base),
+      failed: (why) =>
+        log.error("the configuration's source can't be read; the last good one stays in force", {
+          why,
+        }),
+    }, stop.signal);
+  }
+  return { [Symbol.dispose]: () => stop.abort() };
 }
 
 /** The state file: as configured, or beside the pid file. */

@@ -1,4 +1,4 @@
-import { type Format, type Kinds, loadConfig, type Loaded } from "./config/load.ts";
+import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
 import type { BackendChange, ConfigSource, Control } from "./control.ts";
 import { ConfigError, messageOf, printProblem, StartError, StateError } from "./errors.ts";
 import type { StateFile } from "./host/state_file.ts";
@@ -20,16 +20,13 @@ import {
   withoutServer,
   withServer,
 } from "./overlay.ts";
+import type { BaseText, Source } from "./source/source.ts";
 import type { Supervisor } from "./supervisor.ts";
-
-/** The text of a configuration, and what it is called in messages. */
-export type BaseText = { readonly text: string; readonly format: Format; readonly file: string };
 
 /** What the effective configuration is made from. */
 export type ConfigurationOptions = {
-  /** Reads the base: at start, and again at each reload. */
-  read(): Promise<BaseText>;
-  readonly source: ConfigSource;
+  /** Where the base comes from. */
+  readonly source: Source;
   readonly kinds: Kinds;
   readonly lenient: boolean;
   /**
@@ -76,8 +73,8 @@ export class Configuration implements Control {
 
   /** Reads base and state file for the start. @throws ConfigError, StartError. */
   async load(): Promise<Loaded> {
-    const { read, kinds, lenient, openState } = this.options;
-    const base = this.#base = await read();
+    const { source, kinds, lenient, openState } = this.options;
+    const base = this.#base = await source.read();
     const alone = loadConfig(base.text, { ...base, kinds, lenient });
     const { file, overlay } = openState(alone.config);
     this.#stateFile = file;
@@ -108,7 +105,7 @@ export class Configuration implements Control {
 
   /** Where the base comes from. */
   source(): ConfigSource {
-    return this.options.source;
+    return this.options.source.about;
   }
 
   /** What was changed beside the base. */
@@ -116,11 +113,14 @@ export class Configuration implements Control {
     return this.#overlay;
   }
 
-  /** Reads the base anew and puts it into force. Says what changed; after an error nothing has. */
-  reload(): Promise<string> {
+  /**
+   * Reads the base anew, or takes this text for it, and puts it into force. Says what changed; after an error nothing
+   * has.
+   */
+  reload(text?: BaseText): Promise<string> {
     return this.#next(async () => {
       const { supervisor, log, hooks } = this.#started;
-      const base = await this.options.read();
+      const base = text ?? await this.options.source.read();
       const inBase = this.#inBase;
       const { config, warnings } = this.#blamed(() => this.#effective(base, this.#overlay));
       const newNames = this.#inBase;

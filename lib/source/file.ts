@@ -1,23 +1,26 @@
 import { StartError } from "../errors.ts";
-
-/** A configuration's text and how it is written. */
-export type Source = { readonly text: string; readonly format: "toml" | "json" };
+import type { BaseText, Source } from "./source.ts";
 
 /** A configuration of a thousand servers has some 200 KB. */
 const MAX_BYTES = 8 * 1024 * 1024;
+
+/** A configuration file. */
+export function fileSource(path: string, format?: "toml" | "json"): Source {
+  return { about: { kind: "file", path }, read: () => readConfigFile(path, format) };
+}
 
 /**
  * Reads a configuration file; `-` is standard input, which can be read once. Without a format, `.json` is JSON and anything else TOML.
  *
  * @throws StartError when the file can't be read, is too large or isn't text.
  */
-export async function readConfigFile(path: string, format?: "toml" | "json"): Promise<Source> {
+export async function readConfigFile(path: string, format?: "toml" | "json"): Promise<BaseText> {
   const bytes = path === "-" || path === "/dev/stdin"
     ? await readUpTo(Deno.stdin, path)
     : await readBytes(path);
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return { text, format: format ?? (/\.json$/i.test(path) ? "json" : "toml") };
+    return { text, file: path, format: format ?? (/\.json$/i.test(path) ? "json" : "toml") };
   } catch { // TypeError: not UTF-8
     throw unusable(path, "is not UTF-8 text", "save it as UTF-8");
   }

@@ -39,9 +39,15 @@ async function setUp(base: Record<string, unknown>, overlay: Overlay = NO_OVERLA
     },
   };
   const configuration = new Configuration({
-    read: () =>
-      Promise.resolve({ text: JSON.stringify({ servers: state.base }), format: "json", file: "x" }),
-    source: { kind: "arguments" },
+    source: {
+      about: { kind: "arguments" },
+      read: () =>
+        Promise.resolve({
+          text: JSON.stringify({ servers: state.base }),
+          format: "json",
+          file: "x",
+        }),
+    },
     kinds,
     lenient: false,
     openState: () => ({ file, overlay: state.kept }),

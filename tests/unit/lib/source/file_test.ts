@@ -16,7 +16,7 @@ Deno.test("readConfigFile() takes the format from the extension, TOML for any ot
     for (const [name, format] of [["a.json", "json"], ["a.toml", "toml"], ["a.conf", "toml"]]) {
       const path = `${folder}/${name}`;
       await Deno.writeTextFile(path, "é");
-      assert.deepEqual(await readConfigFile(path), { text: "é", format });
+      assert.deepEqual(await readConfigFile(path), { text: "é", format, file: path });
     }
     assert.equal((await readConfigFile(`${folder}/a.conf`, "json")).format, "json");
   });
