@@ -2,11 +2,10 @@ import { printHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem } from "../lib/errors.ts";
-import { openStateFile, probeStateFile } from "../lib/host/state_file.ts";
+import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
-import { NO_OVERLAY } from "../lib/overlay.ts";
 import type { BaseText, Source } from "../lib/source/source.ts";
 import { Watchdog } from "../lib/watchdog.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
@@ -50,7 +49,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     source: options.source,
     kinds: parts.kinds,
     lenient: options.lenient ?? false,
-    openState: (config) => openState(config, options.pidFile),
+    stateFile: (config) => stateFileOf(config, options.pidFile),
     startedAtMs,
     wallTime: Date.now,
   });
@@ -103,10 +102,10 @@ function watch(
 }
 
 /** The state file: as configured, or beside the pid file. */
-function openState({ process }: Config, pidFile: string | undefined) {
+function stateFileOf({ process }: Config, pidFile: string | undefined): StateFile | undefined {
   if (process.stateFile !== undefined) probeStateFile(process.stateFile);
   const path = process.stateFile ?? pidFile?.replace(/(\.pid)?$/, ".state.json");
-  return path === undefined ? { file: undefined, overlay: NO_OVERLAY } : openStateFile(path);
+  return path === undefined ? undefined : new StateFile(path);
 }
 
 /** `die` or `hang`: what a worker does on SIGQUIT, for tests of how the rest copes. */

@@ -21,6 +21,7 @@ import {
   withServer,
 } from "./overlay.ts";
 import type { BaseText, Source } from "./source/source.ts";
+import { NO_STATE } from "./state.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** What the effective configuration is made from. */
@@ -29,11 +30,8 @@ export type ConfigurationOptions = {
   readonly source: Source;
   readonly kinds: Kinds;
   readonly lenient: boolean;
-  /**
-   * What was changed through the API before, and where such changes are kept; without a file they end with the
-   * process. Throws StartError when there is one that can't be used.
-   */
-  openState(config: Config): { readonly file: StateFile | undefined; readonly overlay: Overlay };
+  /** Where changes made through the API are kept; without a file they end with the process. @throws StartError */
+  stateFile(config: Config): Pick<StateFile, "path" | "read" | "write"> | undefined;
   readonly startedAtMs: number;
   /** Milliseconds since 1970. */
   wallTime(): number;
@@ -54,7 +52,7 @@ export type Hooks = {
 export class Configuration implements Control {
   #base: BaseText | undefined;
   #overlay: Overlay = NO_OVERLAY;
-  #stateFile: StateFile | undefined;
+  #stateFile: ReturnType<ConfigurationOptions["stateFile"]>;
   /** The names of the base's own servers. */
   #inBase: readonly string[] = [];
   #running:
@@ -73,11 +71,11 @@ export class Configuration implements Control {
 
   /** Reads base and state file for the start. @throws ConfigError, StartError. */
   async load(): Promise<Loaded> {
-    const { source, kinds, lenient, openState } = this.options;
+    const { source, kinds, lenient, stateFile } = this.options;
     const base = this.#base = await source.read();
     const alone = loadConfig(base.text, { ...base, kinds, lenient });
-    const { file, overlay } = openState(alone.config);
-    this.#stateFile = file;
+    this.#stateFile = stateFile(alone.config);
+    const { overlay } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
     return this.#blamed(() => this.#effective(base, overlay));
   }
@@ -205,7 +203,7 @@ export class Configuration implements Control {
       return;
     }
     try {
-      stateFile.write(overlay);
+      stateFile.write({ overlay, down: {} });
     } catch (error) {
       const text = `state file ${stateFile.path} can't be written: ${messageOf(error)}`;
       this.#started.log.error(text);

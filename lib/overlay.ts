@@ -88,21 +88,8 @@ export function withBackend(
   };
 }
 
-/** The text of a state file. */
-export function printOverlay(overlay: Overlay): string {
-  return `${JSON.stringify({ version: 1, overlay }, null, 2)}\n`;
-}
-
-/** Reads the text of a state file; a string says why it can't be used. */
-export function parseOverlay(text: string): Overlay | string {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch {
-    return "it is not JSON";
-  }
-  if (!isTree(raw) || raw["version"] !== 1) return "it is not a state file of this version";
-  const { overlay } = raw;
+/** An overlay as it was written to a state file; a string says why it can't be used. */
+export function checkOverlay(overlay: unknown): Overlay | string {
   if (!isTree(overlay) || !isTree(overlay["servers"]) || !isTree(overlay["backends"])) {
     return "it has no overlay";
   }

@@ -1,34 +1,37 @@
 import { messageOf, StartError } from "../errors.ts";
-import { NO_OVERLAY, type Overlay, parseOverlay, printOverlay } from "../overlay.ts";
+import { parseState, printState, type State } from "../state.ts";
 
-/** Where the overlay is kept over restarts. */
-export type StateFile = {
-  readonly path: string;
-  /** Writes the overlay. @throws when the disk doesn't take it; the file is the old one then. */
-  write(overlay: Overlay): void;
-};
+/** Where the state is kept over restarts. */
+export class StateFile {
+  /** Touches nothing yet. */
+  constructor(readonly path: string) {}
 
-/**
- * Reads a state file, or starts without one.
- * @throws StartError when there is one that can't be used: ignoring it would undo what operators did.
- */
-export function openStateFile(
-  path: string,
-): { readonly file: StateFile; readonly overlay: Overlay } {
-  const file: StateFile = { path, write: (overlay) => replace(path, printOverlay(overlay)) };
-  let text: string;
-  try {
-    if (!Deno.statSync(path).isFile) throw unusable(path, "it is not a plain file"); // a pipe would never end
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      return { file, overlay: NO_OVERLAY };
-    }
-    throw error instanceof StartError ? error : unusable(path, messageOf(error));
+  /**
+   * What the file holds; undefined where there is none.
+   * @throws StartError when there is one that can't be used: ignoring it would undo what operators did.
+   */
+  read(): State | undefined {
+    const text = textOf(this.path);
+    if (text === undefined) return undefined;
+    const state = parseState(text);
+    if (typeof state === "string") throw unusable(this.path, state);
+    return state;
   }
-  const overlay = parseOverlay(text);
-  if (typeof overlay === "string") throw unusable(path, overlay);
-  return { file, overlay };
+
+  /** Writes the state. @throws when the disk doesn't take it; the file is the old one then. */
+  write(state: State): void {
+    replace(this.path, printState(state));
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    if (Deno.statSync(path).isFile) return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw unusable(path, messageOf(error));
+  }
+  throw unusable(path, "it is not a plain file"); // a pipe would never end
 }
 
 function unusable(path: string, why: string): StartError {

@@ -3,14 +3,14 @@ import { discoveries } from "../../../discovery/registry.ts";
 import { checks } from "../../../health/registry.ts";
 import { strategies } from "../../../lib/balance/registry.ts";
 import { systemClock } from "../../../lib/clock.ts";
-import { Configuration } from "../../../lib/configuration.ts";
-import type { StateFile } from "../../../lib/host/state_file.ts";
+import { Configuration, type ConfigurationOptions } from "../../../lib/configuration.ts";
 import { lookup } from "../../../lib/net/lookup.ts";
 import { Names } from "../../../lib/net/names.ts";
 import { NO_OVERLAY, type Overlay } from "../../../lib/overlay.ts";
 import { Semaphore } from "../../../lib/semaphore.ts";
 import { counterBuffer, Counters } from "../../../lib/stats/counters.ts";
 import { Slots } from "../../../lib/stats/slots.ts";
+import { NO_STATE } from "../../../lib/state.ts";
 import { Supervisor } from "../../../lib/supervisor.ts";
 import { Workers } from "../../../lib/workers.ts";
 import { ask, greeter } from "../../support/backends.ts";
@@ -31,9 +31,10 @@ function server(backends: readonly string[], more: Record<string, unknown> = {})
 async function setUp(base: Record<string, unknown>, overlay: Overlay = NO_OVERLAY) {
   const log = new MemoryLog();
   const state = { base, kept: overlay, broken: false };
-  const file: StateFile = {
+  const file: ReturnType<ConfigurationOptions["stateFile"]> = {
     path: "state.json",
-    write(overlay) {
+    read: () => ({ ...NO_STATE, overlay: state.kept }),
+    write({ overlay }) {
       if (state.broken) throw new Error("No space left on device");
       state.kept = overlay;
     },
@@ -50,7 +51,7 @@ async function setUp(base: Record<string, unknown>, overlay: Overlay = NO_OVERLA
     },
     kinds,
     lenient: false,
-    openState: () => ({ file, overlay: state.kept }),
+    stateFile: () => file,
     startedAtMs: 0,
     wallTime: Date.now,
   });

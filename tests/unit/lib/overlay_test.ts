@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import {
   amend,
   NO_OVERLAY,
-  type Overlay,
-  parseOverlay,
-  printOverlay,
   serverNames,
   withBackend,
   withoutServer,
@@ -45,35 +41,3 @@ Deno.test("withBackend() keeps changes by pool and backend, and leaves nothing o
   });
   assert.deepEqual(withBackend(withBackend(two, "p", "a:1", {}), "p", "b:1", {}), NO_OVERLAY);
 });
-
-const backend = fc.record({ weight: fc.nat(), draining: fc.boolean() }, { requiredKeys: [] });
-const overlays: fc.Arbitrary<Overlay> = fc.record({
-  servers: fc.dictionary(fc.string(), fc.option(fc.dictionary(fc.string(), fc.jsonValue()))),
-  backends: fc.dictionary(fc.string(), fc.dictionary(fc.string(), backend)),
-});
-
-Deno.test("what printOverlay() writes, parseOverlay() reads", () => {
-  fc.assert(fc.property(overlays, (overlay) => {
-    const text = printOverlay(overlay);
-    assert.deepEqual(parseOverlay(text), JSON.parse(text).overlay);
-  }));
-});
-
-Deno.test.each([
-  { text: "", why: "it is not JSON" },
-  { text: "[]", why: "it is not a state file of this version" },
-  { text: '{"version":2,"overlay":{}}', why: "it is not a state file of this version" },
-  { text: '{"version":1}', why: "it has no overlay" },
-  {
-    text: '{"version":1,"overlay":{"servers":{"a":5},"backends":{}}}',
-    why: "an entry is not what was written there",
-  },
-  {
-    text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weight":"x"}}}}}',
-    why: "an entry is not what was written there",
-  },
-  {
-    text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weight":2147483648}}}}}',
-    why: "an entry is not what was written there",
-  },
-])("parseOverlay() of $text says: $why", ({ text, why }) => assert.equal(parseOverlay(text), why));

@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
-import { openStateFile, probeStateFile } from "../../../../lib/host/state_file.ts";
+import { probeStateFile, StateFile } from "../../../../lib/host/state_file.ts";
 import { NO_OVERLAY, withServer } from "../../../../lib/overlay.ts";
+import { NO_STATE } from "../../../../lib/state.ts";
 import type { StartError } from "../../../../lib/errors.ts";
 
 Deno.test("a state file is made by the first write, read again, and replaced whole", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/state.json`;
-  const { file, overlay } = openStateFile(path);
-  assert.equal(overlay, NO_OVERLAY);
-  const one = withServer(NO_OVERLAY, "web", { bind: ":80" });
-  file.write(one);
-  assert.deepEqual(openStateFile(path).overlay, one);
-  file.write(NO_OVERLAY);
-  assert.deepEqual(openStateFile(path).overlay, NO_OVERLAY);
+  const file = new StateFile(path);
+  assert.equal(file.read(), undefined);
+  const overlay = withServer(NO_OVERLAY, "web", { bind: ":80" });
+  file.write({ ...NO_STATE, overlay });
+  assert.deepEqual(file.read()?.overlay, overlay);
+  file.write(NO_STATE);
+  assert.deepEqual(file.read()?.overlay, NO_OVERLAY);
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["state.json"]);
   assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   await Deno.remove(folder, { recursive: true });
@@ -22,23 +23,23 @@ Deno.test("a state file that can't be read isn't ignored, and one that can't be 
   const folder = await Deno.makeTempDir();
   const path = `${folder}/state.json`;
   await Deno.writeTextFile(path, "{");
-  assert.throws(() => openStateFile(path), (error: StartError) => {
+  assert.throws(() => new StateFile(path).read(), (error: StartError) => {
     assert.equal(error.message, `state file ${path} can't be used: it is not JSON`);
     return true;
   });
   await Deno.remove(path);
-  const { file } = openStateFile(path);
+  const file = new StateFile(path);
   await Deno.mkdir(`${path}.new/in-the-way`, { recursive: true });
-  assert.throws(() => file.write(NO_OVERLAY));
+  assert.throws(() => file.write(NO_STATE));
   await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a state file isn't written through a link that somebody has put beside it", async () => {
   const folder = await Deno.makeTempDir();
-  const { file } = openStateFile(`${folder}/state.json`);
+  const file = new StateFile(`${folder}/state.json`);
   await Deno.writeTextFile(`${folder}/victim`, "precious");
   await Deno.symlink(`${folder}/victim`, `${folder}/state.json.new`);
-  file.write(NO_OVERLAY);
+  file.write(NO_STATE);
   assert.equal(await Deno.readTextFile(`${folder}/victim`), "precious");
   assert.equal((await Deno.lstat(`${folder}/state.json`)).isFile, true);
   await Deno.remove(folder, { recursive: true });
@@ -46,7 +47,8 @@ Deno.test("a state file isn't written through a link that somebody has put besid
 
 Deno.test("a state file that is none, or whose folder can't be written, is refused at the start", async () => {
   const folder = await Deno.makeTempDir();
-  const refusal = (path: string, open: (path: string) => unknown = openStateFile): string => {
+  const read = (path: string) => new StateFile(path).read();
+  const refusal = (path: string, open: (path: string) => unknown = read): string => {
     try {
       open(path);
     } catch (error) {
