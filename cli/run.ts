@@ -1,5 +1,4 @@
 import { printHostPort } from "../lib/address.ts";
-import { systemClock } from "../lib/clock.ts";
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
@@ -13,7 +12,9 @@ import { openLog } from "./open_log.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { reload } from "./reload.ts";
-import { type Order, Signals } from "./signals.ts";
+import { Signals } from "./signals.ts";
+import { isSucceeded, stop, yieldService } from "./stop.ts";
+import { Takeover } from "./takeover.ts";
 
 /** What to run, and how. */
 export type RunOptions = {
@@ -22,6 +23,8 @@ export type RunOptions = {
   /** Reloads when the source tells of a change. */
   readonly watch?: boolean | undefined;
   readonly pidFile?: string | undefined;
+  /** Takes over the running process that the pid file names. */
+  readonly takeover?: boolean | undefined;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean | undefined;
   /** Told once everything listens. */
@@ -45,25 +48,42 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   const startedAtMs = Date.now();
   const fault = faultHook();
   using signals = new Signals(fault !== undefined);
+  const { pidFile } = options;
+  const takeover = options.takeover ? Takeover.of(pidFile!) : undefined;
   const configuration = new Configuration({
     source: options.source,
     kinds: parts.kinds,
     lenient: options.lenient ?? false,
-    stateFile: (config) => stateFileOf(config, options.pidFile),
+    stateFile: (config) => stateFileOf(config, pidFile),
+    inherits: takeover !== undefined,
     startedAtMs,
     wallTime: Date.now,
   });
   const { config, warnings } = await configuration.load();
-  using _pidFile = options.pidFile === undefined ? undefined : writePidFile(options.pidFile);
+  using owned = new DisposableStack();
+  owned.defer(() => configuration.close());
+  if (pidFile !== undefined && takeover === undefined) owned.use(writePidFile(pidFile));
   const { log, writer } = await openLog(config.logging);
   surviveRejections(log);
   for (const warning of warnings) log.warning(printProblem(warning));
+  if (options.takeover && !takeover) {
+    log.warning("nobody runs who could be taken over", { pidFile });
+  }
   try {
-    const balancer = await startBalancer(parts, config, configuration, log);
+    const balancer = await startBalancer(
+      parts,
+      config,
+      configuration,
+      log,
+      takeover && (async () => {
+        const files = [config.process.stateFile, beside(pidFile)];
+        owned.use(await takeover.complete(configuration, files, log));
+      }),
+    );
     Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
     announce(parts, balancer, log);
     options.onListening?.(balancer);
-    using _watch = watch(options, (base) => reload(configuration, log, base), log);
+    using watching = watch(options, (base) => reload(configuration, log, base), log);
     using _care = lookAfter(balancer, config, (message) => {
       log.error(message);
       output.err(`error: ${message}\n`);
@@ -75,6 +95,10 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       if (order === "reload") {
         writer.reopen();
         await reload(configuration, log);
+      }
+      if (order === "yield" && isSucceeded(pidFile, log)) {
+        watching[Symbol.dispose]();
+        return await yieldService(balancer, configuration, signals, log);
       }
     }
   } finally {
@@ -104,8 +128,12 @@ function watch(
 /** The state file: as configured, or beside the pid file. */
 function stateFileOf({ process }: Config, pidFile: string | undefined): StateFile | undefined {
   if (process.stateFile !== undefined) probeStateFile(process.stateFile);
-  const path = process.stateFile ?? pidFile?.replace(/(\.pid)?$/, ".state.json");
+  const path = process.stateFile ?? beside(pidFile);
   return path === undefined ? undefined : new StateFile(path);
+}
+
+function beside(pidFile: string | undefined): string | undefined {
+  return pidFile?.replace(/(\.pid)?$/, ".state.json");
 }
 
 /** `die` or `hang`: what a worker does on SIGQUIT, for tests of how the rest copes. */
@@ -156,30 +184,4 @@ function lookAfter(
       clearInterval(sample);
     },
   };
-}
-
-/** Finishes what is open, up to the limit; a second order to stop ends it at once. */
-async function stop(balancer: Balancer, signals: Signals, log: Log): Promise<number> {
-  const { supervisor, workers, counters } = balancer;
-  const { shutdownMs } = supervisor.config().process;
-  const open = counters.active(0);
-  log.info("stopping: no new clients, open sessions may finish", { open, limit_ms: shutdownMs });
-  const enough = new AbortController();
-  const second = again(signals).then(() => "told again");
-  const late = systemClock.sleep(shutdownMs, enough.signal).then(() => "the limit has passed");
-  const drained = workers.drain().then(() => "all sessions have ended");
-  const why = await Promise.race([second, late, drained]);
-  enough.abort();
-  const cut = counters.active(0);
-  log.info(`stopped: ${why}`, { cut });
-  supervisor.stop();
-  workers.end();
-  await balancer.api?.close();
-  balancer.reserve[Symbol.dispose]();
-  return 0;
-}
-
-async function again(signals: Signals): Promise<void> {
-  let order: Order;
-  do order = await signals.next(); while (order !== "stop");
 }

@@ -1,6 +1,7 @@
 import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
 import type { BackendChange, ConfigSource, Control } from "./control.ts";
-import { ConfigError, messageOf, printProblem, StartError, StateError } from "./errors.ts";
+import { type Effective, effective } from "./effective.ts";
+import { printProblem, StartError } from "./errors.ts";
 import type { StateFile } from "./host/state_file.ts";
 import type { Log } from "./log.ts";
 import {
@@ -11,17 +12,16 @@ import {
   type ServerStatus,
 } from "./model.ts";
 import {
-  amend,
   type BackendOverlay,
   NO_OVERLAY,
   type Overlay,
-  serverNames,
   withBackend,
   withoutServer,
   withServer,
 } from "./overlay.ts";
 import type { BaseText, Source } from "./source/source.ts";
-import { NO_STATE } from "./state.ts";
+import { type DownBackends, NO_STATE, type State } from "./state.ts";
+import { StateKeeper } from "./state_keeper.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** What the effective configuration is made from. */
@@ -32,6 +32,8 @@ export type ConfigurationOptions = {
   readonly lenient: boolean;
   /** Where changes made through the API are kept; without a file they end with the process. @throws StartError */
   stateFile(config: Config): Pick<StateFile, "path" | "read" | "write"> | undefined;
+  /** Another process still keeps the state; what it leaves comes with {@link Configuration.inherit}. */
+  readonly inherits?: boolean;
   readonly startedAtMs: number;
   /** Milliseconds since 1970. */
   wallTime(): number;
@@ -45,6 +47,14 @@ export type Hooks = {
   done(before: Config, after: Config): Promise<void>;
 };
 
+/** What changes are put into force with. */
+type Running = {
+  readonly supervisor: Supervisor;
+  readonly keeper: StateKeeper;
+  readonly log: Log;
+  readonly hooks: Hooks;
+};
+
 /**
  * One truth from two sources: the base that people wrote, and over it what the API has changed. A reload reads the
  * base anew and keeps the changes; the files of the base are never written.
@@ -55,11 +65,10 @@ export class Configuration implements Control {
   #stateFile: ReturnType<ConfigurationOptions["stateFile"]>;
   /** The names of the base's own servers. */
   #inBase: readonly string[] = [];
-  #running:
-    | { readonly supervisor: Supervisor; readonly log: Log; readonly hooks: Hooks }
-    | undefined;
+  #running: Running | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  #toldUnsaved = false;
+  #leftDown: DownBackends = {};
+  #handedOver = false;
 
   /** Has read nothing yet: {@link load} does. */
   constructor(readonly options: ConfigurationOptions) {}
@@ -69,21 +78,72 @@ export class Configuration implements Control {
     return this.options.startedAtMs;
   }
 
+  /** The backends that the process before this one has found to be down, where it runs still. */
+  get leftDown(): DownBackends {
+    return this.#leftDown;
+  }
+
   /** Reads base and state file for the start. @throws ConfigError, StartError. */
   async load(): Promise<Loaded> {
     const { source, kinds, lenient, stateFile } = this.options;
     const base = this.#base = await source.read();
     const alone = loadConfig(base.text, { ...base, kinds, lenient });
     this.#stateFile = stateFile(alone.config);
-    const { overlay } = this.#stateFile?.read() ?? NO_STATE;
+    const { overlay, down } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
-    return this.#blamed(() => this.#effective(base, overlay));
+    if (this.options.inherits) this.#leftDown = down;
+    const loaded = this.#effective(base, overlay);
+    this.#inBase = loaded.inBase;
+    return loaded;
   }
 
   /** From now on changes are put into force by this supervisor, where it has started with {@link load}'s answer. */
   async attach(supervisor: Supervisor, log: Log, hooks: Hooks): Promise<void> {
-    this.#running = { supervisor, log, hooks };
+    const keeper = new StateKeeper({
+      file: this.#stateFile,
+      overlay: this.#overlay,
+      down: () => supervisor.down(),
+      log,
+    });
+    if (!this.options.inherits) keeper.begin();
+    this.#running = { supervisor, keeper, log, hooks };
     await supervisor.adjust(this.#overlay.backends);
+  }
+
+  /** Checks have taken a backend down, or brought one back. */
+  healthChanged(): void {
+    this.#running?.keeper.healthChanged();
+  }
+
+  /** Another process has taken over: the state is written a last time, and nothing can be changed any more. */
+  handOver(): Promise<void> {
+    return this.#next(() => {
+      this.#started.keeper.handOver();
+      this.#handedOver = true;
+      return Promise.resolve();
+    });
+  }
+
+  /**
+   * Takes over what the process before this one has written as its last word, if it has, and keeps the state from now
+   * on. @throws StateError, ConfigError, StartError
+   */
+  inherit(state: State | undefined): Promise<void> {
+    return this.#next(async () => {
+      const { supervisor, keeper } = this.#started;
+      keeper.begin();
+      if (state === undefined) return;
+      const { overlay } = state;
+      const { config } = this.#effective(this.#base!, overlay);
+      await supervisor.apply(config, { beside: true });
+      await supervisor.adjust(overlay.backends);
+      this.#keep(overlay);
+    });
+  }
+
+  /** Writes nothing more to the state file. */
+  close(): void {
+    this.#running?.keeper[Symbol.dispose]();
   }
 
   /** The configuration in force. */
@@ -119,16 +179,13 @@ export class Configuration implements Control {
     return this.#next(async () => {
       const { supervisor, log, hooks } = this.#started;
       const base = text ?? await this.options.source.read();
-      const inBase = this.#inBase;
-      const { config, warnings } = this.#blamed(() => this.#effective(base, this.#overlay));
-      const newNames = this.#inBase;
-      this.#inBase = inBase; // until the new base is in force
+      const { config, warnings, inBase } = this.#effective(base, this.#overlay);
       for (const warning of warnings) log.warning(printProblem(warning));
       const before = supervisor.config();
       hooks.check(before, config);
       const changes = await supervisor.apply(config);
       this.#base = base;
-      this.#inBase = newNames;
+      this.#inBase = inBase;
       log.info(`reloaded: ${changes}`);
       await hooks.done(before, config);
       return changes;
@@ -183,7 +240,7 @@ export class Configuration implements Control {
   /** Puts a changed overlay into force; what is wrong with it is wrong with the server named. */
   async #change(overlay: Overlay, server: string): Promise<void> {
     const { config } = this.#effective(this.#base!, overlay);
-    const changes = await this.#supervisor.apply(config, new Set([server]));
+    const changes = await this.#supervisor.apply(config, { cut: server });
     await this.#supervisor.adjust(overlay.backends);
     this.#started.log.info("configuration changed by an operator", { server, changes });
     this.#keep(overlay);
@@ -192,58 +249,15 @@ export class Configuration implements Control {
   /** Remembers a change that is in force. */
   #keep(overlay: Overlay): void {
     this.#overlay = overlay;
-    const stateFile = this.#stateFile;
-    if (stateFile === undefined) {
-      if (!this.#toldUnsaved) {
-        this.#started.log.warning(
-          "changes made through the API end with this process: set state_file",
-        );
-      }
-      this.#toldUnsaved = true;
-      return;
-    }
-    try {
-      stateFile.write({ overlay, down: {} });
-    } catch (error) {
-      const text = `state file ${stateFile.path} can't be written: ${messageOf(error)}`;
-      this.#started.log.error(text);
-      throw new StateError(`the change is in force, but it is lost with this process: ${text}`);
-    }
+    this.#started.keeper.keep(overlay);
   }
 
-  /** What is wrong with a server that the API has added stands in the state file, not in the base. */
-  #blamed<T>(load: () => T): T {
-    try {
-      return load();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      const file = this.#stateFile?.path ?? "the overlay";
-      throw new ConfigError(error.problems.map((problem) => {
-        const [section, name] = problem.path;
-        const added = section === "servers" && Object.hasOwn(this.#overlay.servers, name ?? "");
-        if (!added) return problem;
-        const hint = `the API has added this server; mend or move ${file}`;
-        return { path: problem.path, message: problem.message, hint, file };
-      }));
-    }
-  }
-
-  #effective(base: BaseText, overlay: Overlay): Loaded {
+  #effective(base: BaseText, overlay: Overlay): Effective {
     const { kinds, lenient } = this.options;
-    let inBase: readonly string[] = [];
-    const loaded = loadConfig(base.text, {
-      file: base.file,
-      format: base.format,
-      kinds,
-      lenient,
-      amend: (tree) => {
-        inBase = serverNames(tree);
-        return amend(tree, overlay);
-      },
+    return effective(base, overlay, {
+      ...{ kinds, lenient },
+      overlayFile: this.#stateFile?.path ?? "the overlay",
     });
-    refuseIdle(loaded.config, base.file);
-    this.#inBase = inBase;
-    return loaded;
   }
 
   get #started() {
@@ -257,7 +271,10 @@ export class Configuration implements Control {
 
   /** One change at a time, in the order in which they were asked for. */
   #next<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(task);
+    const done = this.#turn.then(() => {
+      if (!this.#handedOver) return task();
+      throw new StartError("another process has taken over from this one", "ask that one");
+    });
     this.#turn = done.catch(() => {}); // whoever asked handles it
     return done;
   }
@@ -274,19 +291,4 @@ function changed(before: BackendOverlay, change: BackendChange, now: number): Ba
   return drain === true
     ? { ...enabled, draining: true }
     : { ...enabled, draining: true, drainUntilMs: now + drain };
-}
-
-/**
- * Refuses a configuration with neither a server nor an API: it has nothing to do, and was most likely caught while
- * somebody was writing it.
- * @throws ConfigError
- */
-export function refuseIdle(config: Config, file: string): void {
-  if (config.servers.size > 0 || config.api !== undefined) return;
-  throw new ConfigError([{
-    path: [],
-    message: "there is nothing to do: no server and no API",
-    hint: 'add [servers.NAME] with a bind and a discovery; "twixt init" prints an example',
-    file,
-  }]);
 }

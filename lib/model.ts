@@ -138,6 +138,8 @@ export type ProcessSpec = {
   readonly watchdogMs: number;
   /** Longest drain after SIGTERM. */
   readonly shutdownMs: number;
+  /** Longest drain after another process has taken over; 0 is no limit. */
+  readonly takeoverMs: number;
   /** Sessions of the whole process; absent for what the descriptor limit allows. */
   readonly maxSessions?: number | undefined;
   /** Where changes made through the API are kept; absent: beside the pid file, if there is one. */

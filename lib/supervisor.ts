@@ -13,11 +13,12 @@ import type {
 } from "./model.ts";
 import type { Names } from "./net/names.ts";
 import type { Overlay } from "./overlay.ts";
-import { probe } from "./net/probe.ts";
+import { probeAll } from "./net/probe.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import type { Counters } from "./stats/counters.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
+import type { DownBackends } from "./state.ts";
 import type { Slots } from "./stats/slots.ts";
 import type { Workers } from "./workers.ts";
 
@@ -40,7 +41,13 @@ type Running = {
   reported: number;
 };
 
-const NOBODY: ReadonlySet<string> = new Set();
+/** How a configuration is put into force. */
+export type ApplyOptions = {
+  /** A server whose sessions end with it, where it is removed. */
+  readonly cut?: string;
+  /** Another process listens on the same addresses, which this one shall share. */
+  readonly beside?: boolean;
+};
 
 /** How long a start or a reload waits for backends, and for workers to use them. */
 const FIRST_BACKENDS_MS = 250;
@@ -101,11 +108,10 @@ export class Supervisor {
   /**
    * Puts a configuration into force, after all that were asked for before. Says what changed.
    *
-   * @param cut Servers whose sessions end with them, where they are removed.
    * @throws StartError when a new server can't listen; then nothing has changed.
    */
-  apply(config: Config, cut: ReadonlySet<string> = NOBODY): Promise<string> {
-    const applied = this.#turn.then(() => this.#apply(config, cut));
+  apply(config: Config, how: ApplyOptions = {}): Promise<string> {
+    const applied = this.#turn.then(() => this.#apply(config, how));
     this.#turn = applied.catch(() => {}); // whoever asked handles it
     return applied;
   }
@@ -135,20 +141,35 @@ export class Supervisor {
     });
   }
 
+  /** The backends that are down, by pool. */
+  down(): DownBackends {
+    const pools = [...this.#pools].map(([name, pool]) => [name, pool.down()] as const);
+    return Object.fromEntries(pools.filter(([, keys]) => keys.length > 0));
+  }
+
+  /** Ends all checks, for a process that takes no new sessions. */
+  endChecks(): void {
+    for (const pool of this.#pools.values()) pool.endChecks();
+  }
+
   /** Ends discoveries and checks. Sessions and listeners are the workers'. */
   stop(): void {
     for (const pool of this.#pools.values()) pool.stop(this.options.workers.version);
     this.#pools.clear();
   }
 
-  async #apply(config: Config, cut: ReadonlySet<string>): Promise<string> {
+  async #apply(config: Config, { cut, beside = false }: ApplyOptions): Promise<string> {
     const diff = diffConfigs(this.#config, config);
-    const ports = this.#probe(diff);
+    const ports = probeAll(
+      [...diff.servers.added, ...diff.servers.changed],
+      (spec) =>
+        this.#held(spec, diff) ?? (beside && spec.bind.port > 0 ? spec.bind.port : undefined),
+    );
     const fresh = this.#startPools(diff.pools.added);
     await this.#firstBackends(fresh);
     await this.#listen(diff, ports, fresh);
     await this.#change(diff.pools.changed);
-    for (const { name } of diff.servers.removed) await this.#stopServer(name, cut.has(name));
+    for (const { name } of diff.servers.removed) await this.#stopServer(name, cut === name);
     for (const spec of diff.pools.removed) this.#stopPool(spec.name);
     await this.#seen();
     this.#config = config;
@@ -170,27 +191,6 @@ export class Supervisor {
     const { version } = workers;
     const end = clock.now() + FIRST_BACKENDS_MS;
     while (workers.seen() < version && clock.now() < end) await clock.sleep(2);
-  }
-
-  /** Checks all new addresses before anything changes. Returns their ports by server. */
-  #probe(diff: ConfigDiff): Map<string, number> {
-    const ports = new Map<string, number>();
-    const failures: StartError[] = [];
-    for (const spec of [...diff.servers.added, ...diff.servers.changed]) {
-      const held = this.#held(spec, diff);
-      try {
-        ports.set(spec.name, held ?? probe(spec.bind, `server "${spec.name}"`));
-      } catch (error) {
-        if (!(error instanceof StartError)) throw error;
-        failures.push(error);
-      }
-    }
-    if (failures.length === 1) throw failures[0]!;
-    if (failures.length > 1) {
-      const lines = failures.map((failure) => `${failure.message} (${failure.hint})`);
-      throw new StartError(lines.join("\n       "), "nothing has been changed");
-    }
-    return ports;
   }
 
   /** The port of an address that this process listens on and that the server can take over. */
