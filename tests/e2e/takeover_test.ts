@@ -1,13 +1,13 @@
 /** Takeovers under load. Each test has a network of its own, for the sysctl on which it depends what they cost. */
 import assert from "node:assert/strict";
 import { pause } from "../support/clients.ts";
-import { hasDescriptors, hasNetworks, hasProc } from "../support/host.ts";
+import { hasDescriptors, hasMounts, hasNetworks, hasProc } from "../support/host.ts";
 import { startEchoes, startLongClients, startShortClients } from "../support/load/load_process.ts";
 import type { LongReport } from "../support/load/long_clients.ts";
 import type { ShortReport } from "../support/load/short_clients.ts";
 import { Network } from "../support/network.ts";
 import { staticServer } from "../support/static_server.ts";
-import { Twixt } from "../support/twixt.ts";
+import { runTwixt, Twixt } from "../support/twixt.ts";
 
 const TAKEOVERS = 10;
 /** From one to the next, when they are quick. */
@@ -17,6 +17,11 @@ const LONG_CLIENTS = 1_000;
 const RATE = 1_200;
 const PORT = 3000;
 const WARNING = "sysctl -w net.ipv4.tcp_migrate_req=1";
+
+/** An API that can't be on this host. */
+const ELSEWHERE = { enabled: true, bind: "192.0.2.1:8888" };
+/** Takeovers that fail, of each kind. */
+const FAILURES = 4;
 
 const ignore = !hasNetworks || !hasProc || !hasDescriptors(8_192);
 const timeout = 100_000;
@@ -54,6 +59,48 @@ Deno.test(
   },
 );
 
+Deno.test("takeovers that fail under load refuse and reset nobody where tcp_migrate_req is 1", {
+  ignore: ignore || !hasMounts,
+  timeout,
+}, async () => {
+  await using stack = new AsyncDisposableStack();
+  const { wrap } = stack.use(await Network.start({ "net.ipv4.tcp_migrate_req": 1 }));
+  const { ready: { ports } } = stack.use(await startEchoes(2, wrap));
+  const web = staticServer(ports.map((port) => `127.0.0.1:${port}`), {
+    bind: `127.0.0.1:${PORT}`,
+  });
+  const config = { workers: 2, servers: { web } };
+  const twixt = stack.use(await Twixt.start({ config, wrap }));
+  const { folder } = twixt;
+  const readOnly = `unshare -m sh -c 'mount --bind ${folder} ${folder} && ` +
+    `mount -o remount,bind,ro ${folder} && exec "$@"' - {}`;
+  const taken = staticServer([], { bind: `127.0.0.1:${ports[0]}` });
+  const failing = [
+    { config: { ...config, servers: { web, taken } }, wrap, says: "address in use" },
+    { config: { ...config, api: ELSEWHERE }, wrap, says: "not an address of this host" },
+    { config, wrap: wrap.replace("{}", readOnly), says: "pid file" },
+  ];
+  const longClients = stack.use(await startLongClients(PORT, LONG_CLIENTS, wrap));
+  const shortClients = stack.use(await startShortClients(PORT, RATE, wrap));
+  for (let round = 0; round < FAILURES; round++) {
+    for (const { config, wrap, says } of failing) {
+      await twixt.configure(config);
+      const { code, err } = await runTwixt(["-c", twixt.file, "--takeover", twixt.pidFile], {
+        wrap,
+      });
+      assert.equal(code, 1, err);
+      assert(err.includes(says), err);
+    }
+  }
+  const short = await shortClients.stop();
+  const long = await longClients.stop();
+  console.log(`${FAILURES * failing.length} takeovers that failed:\n${figures(short, long)}`);
+  assert.deepEqual(failures(short), { refused: 0, reset: 0, cut: 0, wrong: 0, late: 0 });
+  assert.deepEqual([long.broken, long.notOpened, long.exact], [{}, {}, long.sessions]);
+  assert.equal(await twixt.pidInFile(), twixt.pid);
+  assert.deepEqual([twixt.err, twixt.lines.filter(({ level }) => level !== "info")], [[], []]);
+});
+
 /** What came of ten takeovers. */
 type Result = {
   readonly short: ShortReport;
@@ -76,7 +123,7 @@ async function takeovers(migrates: 0 | 1): Promise<Result> {
   const startedAt = performance.now();
   const tookMs: number[] = [];
   for (let n = 1; n <= TAKEOVERS; n++) {
-    await pause(startedAt + n * APART_MS - performance.now());
+    await pause(Math.max(0, startedAt + n * APART_MS - performance.now()));
     const since = performance.now();
     processes.push(stack.use(await processes.at(-1)!.takeover()));
     tookMs.push(Math.round(performance.now() - since));
@@ -116,18 +163,22 @@ function tell(
   long: LongReport,
   tookMs: readonly number[],
 ): void {
-  const lost = short.clients - short.served;
-  const share = (100 * lost / short.clients).toFixed(3);
   console.log(
     `tcp_migrate_req ${migrates}: ${tookMs.length} takeovers in ${Math.round(short.seconds)} s, ` +
       `each ${Math.min(...tookMs)} to ${Math.max(...tookMs)} ms from start to end\n` +
-      `  ${short.clients} clients, ${Math.round(short.clients / short.seconds)} a second ` +
-      `(${short.worstSecond} served in the worst): ${lost} lost (${share} %), ` +
-      `${JSON.stringify(failures(short))}; ms ${JSON.stringify(short.ms)}\n` +
-      `  ${long.sessions} long connections, ${LONG_CLIENTS} at a time: ${long.exact} byte-exact, ` +
-      `broken ${JSON.stringify(long.broken)}, not opened ${JSON.stringify(long.notOpened)}; ` +
-      `${(long.bytes / (1 << 20)).toFixed(1)} MiB came back, after ${long.longestMs} ms at most`,
+      figures(short, long),
   );
+}
+
+function figures(short: ShortReport, long: LongReport): string {
+  const lost = short.clients - short.served;
+  const share = (100 * lost / short.clients).toFixed(3);
+  return `  ${short.clients} clients, ${Math.round(short.clients / short.seconds)} a second ` +
+    `(${short.worstSecond} served in the worst): ${lost} lost (${share} %), ` +
+    `${JSON.stringify(failures(short))}; ms ${JSON.stringify(short.ms)}\n` +
+    `  ${long.sessions} long connections, ${LONG_CLIENTS} at a time: ${long.exact} byte-exact, ` +
+    `broken ${JSON.stringify(long.broken)}, not opened ${JSON.stringify(long.notOpened)}; ` +
+    `${(long.bytes / (1 << 20)).toFixed(1)} MiB came back, after ${long.longestMs} ms at most`;
 }
 
 function failures({ refused, reset, cut, wrong, late }: ShortReport) {

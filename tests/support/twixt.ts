@@ -63,12 +63,12 @@ export class Twixt implements AsyncDisposable {
   }
 
   /**
-   * Starts a successor that takes over from this one, with its options and files. Resolves when it has. Dispose it
-   * before this one, whose folder it uses.
+   * Starts a successor that takes over from this one, in the same folder, with the same options but for `changes`.
+   * Resolves when it has. Dispose it before this one.
    */
-  async takeover(config: Record<string, unknown> = this.options.config): Promise<Twixt> {
-    if (config !== this.options.config) await this.configure(config);
-    return await Twixt.#run(this.folder, { ...this.options, config, takeover: true }, this);
+  async takeover(changes: Partial<TwixtOptions> = {}): Promise<Twixt> {
+    if (changes.config !== undefined) await this.configure(changes.config);
+    return await Twixt.#run(this.folder, { ...this.options, ...changes, takeover: true }, this);
   }
 
   static async #run(folder: string, options: TwixtOptions, predecessor?: Twixt): Promise<Twixt> {

@@ -119,6 +119,36 @@ Deno.test("--takeover keeps what was changed through the API: a drain, a weight,
   await assert.rejects(ask(added));
 });
 
+Deno.test("--takeover loses no change that the API has confirmed meanwhile", {
+  timeout,
+}, async () => {
+  const keys = Array.from({ length: 500 }, (_, i) => `127.0.0.1:${10_000 + i}`); // nobody dials them
+  await using old = await Twixt.start({ config: config(keys) });
+  const confirmed = new Map<string, number>();
+  const stop = new AbortController();
+  const changing = (async () => {
+    for (let weight = 2; !stop.signal.aborted; weight++) {
+      const key = keys[weight % keys.length]!;
+      const answer = await old.api(`/pools/web/backends/${key}`, "PATCH", { weight })
+        .catch(() => undefined); // for a moment nobody is there
+      await answer?.body?.cancel();
+      if (answer?.ok) confirmed.set(key, weight);
+    }
+  })();
+  await until(() => confirmed.size > 10);
+  await using next = await old.takeover();
+  const before = confirmed.size;
+  await until(() => confirmed.size > before);
+  stop.abort();
+  await changing;
+  const { backends } = await json(await next.api("/pools/web"));
+  const weights = new Map<string, number>();
+  for (const { host, port, weight } of backends) weights.set(`${host}:${port}`, weight);
+  const lost = [...confirmed].filter(([key, weight]) => weights.get(key) !== weight);
+  console.log(`${confirmed.size} changes were confirmed, ${lost.length} lost`);
+  assert.deepEqual(lost, []);
+});
+
 Deno.test("--takeover takes a configuration that has changed: servers come and go", {
   timeout,
 }, async () => {
@@ -130,7 +160,7 @@ Deno.test("--takeover takes a configuration that has changed: servers come and g
   using session = await connect(gone);
   await exchange(session, 1);
   const other = staticServer([red], { bind: `127.0.0.1:${freePort()}` });
-  await using next = await old.takeover({ ...before, servers: { other } });
+  await using next = await old.takeover({ config: { ...before, servers: { other } } });
   assert.equal(await ask(next.port("other")), "red");
   const refused = () => connect(gone).then((conn) => conn.close(), (error) => error);
   await until(async () => await refused() instanceof Deno.errors.ConnectionRefused);

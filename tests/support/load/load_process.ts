@@ -8,7 +8,7 @@ import type { ShortReport } from "./short_clients.ts";
 /** How long it may take to its first line. */
 const READY_MS = 20_000;
 /** How long it may take to its last line. */
-const END_MS = 30_000;
+const END_MS = 45_000;
 
 /** A running one. Disposing it kills it, should it still run. */
 export class LoadProcess<Ready, Report> implements AsyncDisposable {

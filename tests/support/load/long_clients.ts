@@ -14,7 +14,7 @@ export type LongReport = {
   readonly sessions: number;
   /** Those that got back all they had sent, in order, and a FIN when they had ended their side. */
   readonly exact: number;
-  /** How the others ended, and how often: `reset`, `cut` (a FIN too early), `wrong`, `late` (no FIN within 20 s) ... */
+  /** How the others ended, and how often: `reset`, `cut` (a FIN too early), `wrong`, `late` (no FIN within 30 s) ... */
   readonly broken: Readonly<Record<string, number>>;
   /** Attempts that failed before a byte came back, by what happened; another was tried soon after. */
   readonly notOpened: Readonly<Record<string, number>>;
@@ -26,7 +26,7 @@ export type LongReport = {
 const PIECE = 200;
 const PAUSE_MS = 300;
 const STAY_MS = { least: 2_000, most: 12_000 };
-const END_MS = 20_000;
+const END_MS = 30_000;
 /** Length after which the noise repeats: prime, so that pieces never do in step with it. */
 const PERIOD = 4_093;
 
