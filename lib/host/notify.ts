@@ -35,7 +35,10 @@ export type Notify = Disposable & {
 /** Messages that may wait for a manager that doesn't read; more are dropped. */
 const MAX_WAITING = 16;
 
-/** @param address NOTIFY_SOCKET: a path, or `@` and an abstract name. Undefined: nobody is told anything. */
+/**
+ * Opens the way to the service manager. The caller disposes it.
+ * @param address NOTIFY_SOCKET: a path, or `@` and an abstract name. Undefined: nobody is told anything.
+ */
 export function openNotify(address: string | undefined, options: NotifyOptions): Notify {
   const sender = address === undefined ? undefined : new Sender(address, options.log);
   return new Notifier(sender, options);
