@@ -28,7 +28,10 @@ export type Notify = Disposable & {
   status(text: string): void;
   /** All is well. Call it often: the manager is told at half of its watchdog's time. */
   alive(): void;
-  /** Falls silent for good: another process has taken over. `successor` is made the main one, where it is known. */
+  /**
+   * Falls silent for good: another process has taken over. `successor` is made the main one, where it is known; the
+   * manager's watchdog ends then, as it has told that process nothing of it and would kill it.
+   */
   release(successor?: number): void;
 };
 
@@ -80,7 +83,8 @@ class Notifier implements Notify {
   }
 
   release(successor?: number): void {
-    if (successor !== undefined) this.#tell(`MAINPID=${successor}`);
+    const unwatched = this.watchdogMs === undefined ? [] : ["WATCHDOG_USEC=0"];
+    if (successor !== undefined) this.#tell(`MAINPID=${successor}`, ...unwatched);
     this[Symbol.dispose]();
   }
 

@@ -1,11 +1,11 @@
 /** What a service manager is told, over the whole life of the program. */
 import assert from "node:assert/strict";
 import { ask, echo, greeter, writeAll } from "../../support/backends.ts";
-import { connect, untilEnd } from "../../support/clients.ts";
+import { connect, freePort, untilEnd } from "../../support/clients.ts";
 import { NotifyReceiver } from "../../support/notify_receiver.ts";
 import { staticServer } from "../../support/static_server.ts";
 import { TemporaryFolder } from "../../support/temporary_folder.ts";
-import { Twixt } from "../../support/twixt.ts";
+import { program, Twixt } from "../../support/twixt.ts";
 
 const timeout = 30_000;
 
@@ -80,4 +80,40 @@ Deno.test("a service manager hears signs of life, and none while a worker hangs"
   console.log(`a hung worker: no sign of life in the last ${Math.round(silent)} ms`);
   assert(silent >= 2_500, `${silent} ms`);
   assert.match(twixt.err.join("\n"), /worker 0 hangs/);
+});
+
+Deno.test("after a takeover the new process is the service's main one, and only it is heard", {
+  timeout,
+}, async () => {
+  await using backend = echo();
+  await using folder = new TemporaryFolder();
+  await using manager = await NotifyReceiver.listen(`${folder.path}/socket`);
+  const env = { NOTIFY_SOCKET: manager.address };
+  const server = staticServer([backend], { bind: `127.0.0.1:${freePort()}` });
+  await using old = await Twixt.start({ config: { workers: 1, servers: { web: server } }, env });
+  using conn = await connect(old.port("web"));
+  await writeAll(conn, Uint8Array.of(1));
+  assert.equal(await conn.read(new Uint8Array(8)), 1);
+  const [command, ...args] = program();
+  await using successor = new Deno.Command(command!, {
+    args: [...args, "-c", old.file, "--takeover", `${old.folder}/twixt.pid`],
+    ...{ env, stdin: "null", stdout: "null", stderr: "null" },
+  }).spawn();
+  const MAINPID = String(successor.pid);
+  await manager.hear({ READY: "1", MAINPID });
+  const line = await old.logged(({ msg }) => msg === "stopping");
+  assert.deepEqual([line.open, line.left_ms], [1, undefined]);
+  await conn.closeWrite();
+  assert.deepEqual(await untilEnd(conn), { end: "fin", bytes: 0 });
+  assert.equal(await old.ended(), 0);
+  successor.kill("SIGTERM");
+  await manager.hear({ STOPPING: "1" });
+  await successor.status;
+  assert.deepEqual(manager.heard.map(({ pid, fields }) => [pid, Object.keys(fields).join()]), [
+    [old.pid, "READY,MAINPID,STATUS"],
+    [old.pid, "MAINPID"],
+    [successor.pid, "READY,MAINPID,STATUS"],
+    [successor.pid, "STOPPING,STATUS"],
+  ]);
+  assert.equal(manager.heard[1]!.fields.MAINPID, MAINPID);
 });
