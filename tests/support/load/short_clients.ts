@@ -92,7 +92,7 @@ class Clients {
       wrong: count("wrong"),
       late: count("late"),
       others: this.#others,
-      worstSecond: Math.min(...whole),
+      worstSecond: whole.length === 0 ? count("served") : Math.min(...whole),
       ms: { p50: share(0.5), p99: share(0.99), longest: share(1) },
     };
   }
