@@ -1,6 +1,6 @@
 import { printHostPort } from "../lib/address.ts";
 import { Configuration } from "../lib/configuration.ts";
-import { messageOf, printProblem } from "../lib/errors.ts";
+import { messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
 import type { Notify } from "../lib/host/notify.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
@@ -100,7 +100,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
-        await reload(configuration, log);
+        void reload(configuration, log); // an order to stop doesn't wait for it
       }
       const successor = order === "yield" ? successorOf(pidFile, log) : undefined;
       if (successor !== undefined) {
@@ -134,7 +134,12 @@ function watch(
 
 /** The state file: as configured, or beside the pid file. */
 function stateFileOf({ process }: Config, pidFile: string | undefined): StateFile | undefined {
-  if (process.stateFile !== undefined) probeStateFile(process.stateFile);
+  if (process.stateFile !== undefined) {
+    if (process.stateFile === pidFile) {
+      throw new StartError(`state_file and pid file are both ${pidFile}`, "name two files", true);
+    }
+    probeStateFile(process.stateFile);
+  }
   const path = process.stateFile ?? beside(pidFile);
   return path === undefined ? undefined : new StateFile(path);
 }
