@@ -1,5 +1,5 @@
 import { type Format, type Kinds, loadConfig, type Loaded } from "../lib/config/load.ts";
-import { refuseIdle } from "../lib/configuration.ts";
+import { refuseIdle } from "../lib/effective.ts";
 import { fileSource } from "../lib/source/file.ts";
 
 /** How a configuration file is read. */

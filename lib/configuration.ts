@@ -1,7 +1,12 @@
-import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
-import type { BackendChange, ConfigSource, Control } from "./control.ts";
-import { ConfigError, messageOf, printProblem, StartError, StateError } from "./errors.ts";
-import type { StateFile } from "./host/state_file.ts";
+import { loadConfig, type Loaded } from "./config/load.ts";
+import { changedNames } from "./config/diff.ts";
+import type { ConfigurationOptions, Hooks } from "./configuration_options.ts";
+import { ConflictLog } from "./conflict_log.ts";
+import { type Conflict, factsOf, findConflicts } from "./conflicts.ts";
+import type { BackendChange, ConfigSource, Control, Reloaded } from "./control.ts";
+import { type Effective, effective } from "./effective.ts";
+import { messageOf, printProblem, StateError } from "./errors.ts";
+import type { FieldPath, Forgotten } from "./forget.ts";
 import type { Log } from "./log.ts";
 import {
   backendKey,
@@ -10,39 +15,22 @@ import {
   type PoolStatus,
   type ServerStatus,
 } from "./model.ts";
-import {
-  amend,
-  type BackendOverlay,
-  NO_OVERLAY,
-  type Overlay,
-  serverNames,
-  withBackend,
-  withoutServer,
-  withServer,
-} from "./overlay.ts";
-import type { BaseText, Source } from "./source/source.ts";
+import * as operations from "./operations.ts";
+import { type BaseFacts, NO_OVERLAY, type Overlay, remembering, type Sections } from "./overlay.ts";
+import { type ReloadCounts, type ReloadOrder, Reloads } from "./reloads.ts";
+import type { BaseText } from "./source/source.ts";
 import { NO_STATE } from "./state.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { Turns } from "./turns.ts";
 
-/** What the effective configuration is made from. */
-export type ConfigurationOptions = {
-  /** Where the base comes from. */
-  readonly source: Source;
-  readonly kinds: Kinds;
-  readonly lenient: boolean;
-  /** Where changes made through the API are kept; without a file they end with the process. @throws StartError */
-  stateFile(config: Config): Pick<StateFile, "path" | "read" | "write"> | undefined;
-  readonly startedAtMs: number;
-  /** Milliseconds since 1970. */
-  wallTime(): number;
-};
+export type { ConfigurationOptions, Hooks };
 
-/** What a change means for all that isn't the supervisor's. */
-export type Hooks = {
-  /** Called before anything changes. @throws StartError when it can't be done. */
-  check(before: Config, after: Config): void;
-  /** Called when servers and pools have changed. */
-  done(before: Config, after: Config): Promise<void>;
+/** What changes are put into force with. */
+type Running = {
+  readonly supervisor: Supervisor;
+  readonly conflicts: ConflictLog;
+  readonly log: Log;
+  readonly hooks: Hooks;
 };
 
 /**
@@ -53,16 +41,17 @@ export class Configuration implements Control {
   #base: BaseText | undefined;
   #overlay: Overlay = NO_OVERLAY;
   #stateFile: ReturnType<ConfigurationOptions["stateFile"]>;
-  /** The names of the base's own servers. */
-  #inBase: readonly string[] = [];
-  #running:
-    | { readonly supervisor: Supervisor; readonly log: Log; readonly hooks: Hooks }
-    | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** The base's own servers. */
+  #inBase: Sections = {};
+  #running: Running | undefined;
+  readonly #turns = new Turns();
   #toldUnsaved = false;
+  readonly #reloads: Reloads;
 
   /** Has read nothing yet: {@link load} does. */
-  constructor(readonly options: ConfigurationOptions) {}
+  constructor(readonly options: ConfigurationOptions) {
+    this.#reloads = new Reloads(options.wallTime);
+  }
 
   /** When the process started, milliseconds since 1970. */
   get startedAtMs(): number {
@@ -71,19 +60,28 @@ export class Configuration implements Control {
 
   /** Reads base and state file for the start. @throws ConfigError, StartError. */
   async load(): Promise<Loaded> {
-    const { source, kinds, lenient, stateFile } = this.options;
+    const { source, stateFile } = this.options;
     const base = this.#base = await source.read();
-    const alone = loadConfig(base.text, { ...base, kinds, lenient });
-    this.#stateFile = stateFile(alone.config);
+    this.#stateFile = stateFile(this.#alone(base));
     const { overlay } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
-    return this.#blamed(() => this.#effective(base, overlay));
+    const loaded = this.#effective(base, overlay);
+    this.#inBase = loaded.inBase;
+    return loaded;
   }
 
   /** From now on changes are put into force by this supervisor, where it has started with {@link load}'s answer. */
   async attach(supervisor: Supervisor, log: Log, hooks: Hooks): Promise<void> {
-    this.#running = { supervisor, log, hooks };
+    const conflicts = new ConflictLog({
+      find: () => findConflicts(this.#overlay, this.#facts),
+      queue: (task) => this.#turns.next(task),
+      log,
+    });
+    this.#running = { supervisor, conflicts, log, hooks };
     await supervisor.adjust(this.#overlay.backends);
+    // an overlay that was kept without what the base said goes by what it says now
+    this.#overlay = remembering(this.#overlay, this.#facts);
+    conflicts.reloaded();
   }
 
   /** The configuration in force. */
@@ -111,52 +109,60 @@ export class Configuration implements Control {
     return this.#overlay;
   }
 
+  /** Where the base has changed what the overlay changes, too; secrets are masked. */
+  conflicts(): Conflict[] {
+    return this.#started.conflicts.all();
+  }
+
+  /** Reloads since the start, whoever has ordered them. */
+  reloads(): ReloadCounts {
+    return this.#reloads.read();
+  }
+
   /**
    * Reads the base anew, or takes this text for it, and puts it into force. Says what changed; after an error nothing
    * has.
    */
-  reload(text?: BaseText): Promise<string> {
-    return this.#next(async () => {
-      const { supervisor, log, hooks } = this.#started;
-      const base = text ?? await this.options.source.read();
-      const inBase = this.#inBase;
-      const { config, warnings } = this.#blamed(() => this.#effective(base, this.#overlay));
-      const newNames = this.#inBase;
-      this.#inBase = inBase; // until the new base is in force
-      for (const warning of warnings) log.warning(printProblem(warning));
-      const before = supervisor.config();
-      hooks.check(before, config);
-      const changes = await supervisor.apply(config);
-      this.#base = base;
-      this.#inBase = newNames;
-      log.info(`reloaded: ${changes}`);
-      await hooks.done(before, config);
-      return changes;
-    });
+  reload(order: ReloadOrder = "api", text?: BaseText): Promise<Reloaded> {
+    return this.#reloads.count(order, () => this.#turns.next(() => this.#reload(order, text)));
+  }
+
+  async #reload(order: ReloadOrder, text: BaseText | undefined): Promise<Reloaded> {
+    const { supervisor, conflicts, log, hooks } = this.#started;
+    const base = text ?? await this.options.source.read();
+    this.#alone(base); // what the overlay hides must work, too: the next start reads it
+    const { config, warnings, inBase } = this.#effective(base, this.#overlay);
+    for (const warning of warnings) log.warning(printProblem(warning));
+    const before = supervisor.config();
+    hooks.check(before, config);
+    const changes = await supervisor.apply(config);
+    this.#base = base;
+    this.#inBase = inBase;
+    log.info(`reloaded: ${changes.text}`, { order, ...changedNames(changes) });
+    const brought = conflicts.reloaded();
+    await hooks.done(before, config);
+    return { changes, conflicts: brought };
+  }
+
+  /** Backends that operators have given a weight may have another one by their discovery. */
+  weightsChanged(): void {
+    this.#running?.conflicts.discovered();
   }
 
   /** Adds a server. @throws ConfigError, StartError; then nothing has changed. StateError: done, but not saved. */
   addServer(name: string, section: unknown): Promise<void> {
-    return this.#next(async () => {
-      if (this.config().servers.has(name)) {
-        throw new StartError(
-          `there is a server "${name}" already`,
-          `DELETE /servers/${name} first`,
-        );
-      }
-      const given = (section ?? {}) as Readonly<Record<string, unknown>>;
-      await this.#change(withServer(this.#overlay, name, given), name);
+    return this.#turns.next(async () => {
+      const overlay = operations.addServer(this.#situation, name, section);
+      await this.#change(overlay, { server: name });
     });
   }
 
   /** Removes a server and ends its sessions. False: there is none. StateError: done, but not saved. */
   removeServer(name: string): Promise<boolean> {
-    return this.#next(async () => {
-      const { servers, document } = this.config();
-      if (!servers.has(name)) return false;
-      const ownPool = document.pools?.[name] === undefined;
-      await this.#change(withoutServer(this.#overlay, name, this.#inBase, ownPool), name);
-      return true;
+    return this.#turns.next(async () => {
+      const overlay = operations.removeServer(this.#situation, name);
+      if (overlay !== undefined) await this.#change(overlay, { server: name });
+      return overlay !== undefined;
     });
   }
 
@@ -166,32 +172,49 @@ export class Configuration implements Control {
     backend: string,
     change: BackendChange,
   ): Promise<BackendStatus | undefined> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const find = () =>
         this.pool(pool)?.backends.find((each) => backendKey(each.backend) === backend);
-      if (find() === undefined) return undefined;
-      const before = this.#overlay.backends[pool]?.[backend] ?? {};
-      const after = changed(before, change, this.options.wallTime());
-      const overlay = withBackend(this.#overlay, pool, backend, after);
+      const discovered = find()?.discoveredWeight;
+      if (discovered === undefined) return undefined;
+      const at = { discovered, now: this.options.wallTime() };
+      const overlay = operations.changeBackend(this.#overlay, [pool, backend], change, at);
       await this.#supervisor.adjust(overlay.backends);
+      const after = overlay.backends[pool]?.[backend];
       this.#started.log.info("backend changed by an operator", { pool, backend, ...after });
       this.#keep(overlay);
       return find();
     });
   }
 
-  /** Puts a changed overlay into force; what is wrong with it is wrong with the server named. */
-  async #change(overlay: Overlay, server: string): Promise<void> {
+  /** Gives fields of the overlay back to the base. Undefined: there is nothing. StateError: done, but not saved. */
+  forget(path: FieldPath): Promise<Forgotten | undefined> {
+    return this.#turns.next(async () => {
+      const back = operations.giveBack(this.#situation, path);
+      if (back === undefined) return undefined;
+      const { overlay, forgotten } = back;
+      return { forgotten, changes: await this.#change(overlay, { forgotten }) };
+    });
+  }
+
+  /** Puts a changed overlay into force. Where it is about a server that goes, its sessions end. */
+  async #change(
+    overlay: Overlay,
+    about: { readonly server?: string; readonly forgotten?: readonly string[] },
+  ): Promise<string> {
     const { config } = this.#effective(this.#base!, overlay);
-    const changes = await this.#supervisor.apply(config, new Set([server]));
+    const cut = about.server === undefined ? [] : [about.server];
+    const { text } = await this.#supervisor.apply(config, new Set(cut));
     await this.#supervisor.adjust(overlay.backends);
-    this.#started.log.info("configuration changed by an operator", { server, changes });
+    this.#started.log.info("configuration changed by an operator", { ...about, changes: text });
     this.#keep(overlay);
+    return text;
   }
 
   /** Remembers a change that is in force. */
   #keep(overlay: Overlay): void {
     this.#overlay = overlay;
+    this.#started.conflicts.changed();
     const stateFile = this.#stateFile;
     if (stateFile === undefined) {
       if (!this.#toldUnsaved) {
@@ -211,39 +234,26 @@ export class Configuration implements Control {
     }
   }
 
-  /** What is wrong with a server that the API has added stands in the state file, not in the base. */
-  #blamed<T>(load: () => T): T {
-    try {
-      return load();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      const file = this.#stateFile?.path ?? "the overlay";
-      throw new ConfigError(error.problems.map((problem) => {
-        const [section, name] = problem.path;
-        const added = section === "servers" && Object.hasOwn(this.#overlay.servers, name ?? "");
-        if (!added) return problem;
-        const hint = `the API has added this server; mend or move ${file}`;
-        return { path: problem.path, message: problem.message, hint, file };
-      }));
-    }
+  get #facts(): BaseFacts {
+    return factsOf(this.#inBase, (name) => this.pool(name));
   }
 
-  #effective(base: BaseText, overlay: Overlay): Loaded {
+  get #situation(): operations.Situation {
+    return { overlay: this.#overlay, inBase: this.#inBase, config: this.config() };
+  }
+
+  /** The base without the overlay. @throws ConfigError */
+  #alone(base: BaseText): Config {
     const { kinds, lenient } = this.options;
-    let inBase: readonly string[] = [];
-    const loaded = loadConfig(base.text, {
-      file: base.file,
-      format: base.format,
-      kinds,
-      lenient,
-      amend: (tree) => {
-        inBase = serverNames(tree);
-        return amend(tree, overlay);
-      },
+    return loadConfig(base.text, { ...base, kinds, lenient }).config;
+  }
+
+  #effective(base: BaseText, overlay: Overlay): Effective {
+    const { kinds, lenient } = this.options;
+    return effective(base, overlay, {
+      ...{ kinds, lenient },
+      overlayFile: this.#stateFile?.path ?? "the overlay",
     });
-    refuseIdle(loaded.config, base.file);
-    this.#inBase = inBase;
-    return loaded;
   }
 
   get #started() {
@@ -254,39 +264,4 @@ export class Configuration implements Control {
   get #supervisor(): Supervisor {
     return this.#started.supervisor;
   }
-
-  /** One change at a time, in the order in which they were asked for. */
-  #next<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(task);
-    this.#turn = done.catch(() => {}); // whoever asked handles it
-    return done;
-  }
-}
-
-/** A backend's changes after one more. */
-function changed(before: BackendOverlay, change: BackendChange, now: number): BackendOverlay {
-  const { weight, drain } = change;
-  const { weight: _weight, ...rest } = before;
-  const weighed = weight === undefined ? before : weight === null ? rest : { ...rest, weight };
-  if (drain === undefined) return weighed;
-  const { draining: _draining, drainUntilMs: _until, ...enabled } = weighed;
-  if (drain === false) return enabled;
-  return drain === true
-    ? { ...enabled, draining: true }
-    : { ...enabled, draining: true, drainUntilMs: now + drain };
-}
-
-/**
- * Refuses a configuration with neither a server nor an API: it has nothing to do, and was most likely caught while
- * somebody was writing it.
- * @throws ConfigError
- */
-export function refuseIdle(config: Config, file: string): void {
-  if (config.servers.size > 0 || config.api !== undefined) return;
-  throw new ConfigError([{
-    path: [],
-    message: "there is nothing to do: no server and no API",
-    hint: 'add [servers.NAME] with a bind and a discovery; "twixt init" prints an example',
-    file,
-  }]);
 }

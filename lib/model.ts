@@ -224,6 +224,8 @@ export type Traffic = {
 /** A backend and how it does. */
 export type BackendStatus = {
   readonly backend: Backend;
+  /** Its weight by discovery, where operators have given it another one. */
+  readonly discoveredWeight: number;
   readonly live: boolean;
   /** False once discovery no longer names it, until its last session ends. */
   readonly discovered: boolean;

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { keyWidth } from "./client_key.ts";
-import { type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
+import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
 import { StartError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import type {
@@ -104,7 +104,7 @@ export class Supervisor {
    * @param cut Servers whose sessions end with them, where they are removed.
    * @throws StartError when a new server can't listen; then nothing has changed.
    */
-  apply(config: Config, cut: ReadonlySet<string> = NOBODY): Promise<string> {
+  apply(config: Config, cut: ReadonlySet<string> = NOBODY): Promise<Changes> {
     const applied = this.#turn.then(() => this.#apply(config, cut));
     this.#turn = applied.catch(() => {}); // whoever asked handles it
     return applied;
@@ -141,7 +141,7 @@ export class Supervisor {
     this.#pools.clear();
   }
 
-  async #apply(config: Config, cut: ReadonlySet<string>): Promise<string> {
+  async #apply(config: Config, cut: ReadonlySet<string>): Promise<Changes> {
     const diff = diffConfigs(this.#config, config);
     const ports = this.#probe(diff);
     const fresh = this.#startPools(diff.pools.added);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   amend,
   NO_OVERLAY,
-  serverNames,
+  sectionsOf,
   withBackend,
   withoutServer,
   withServer,
@@ -13,7 +13,7 @@ const BASE = { workers: 2, Servers: { web: { bind: ":80" }, other: { bind: ":81"
 Deno.test("amend() lays servers over the base: added, replaced, removed, the rest untouched", () => {
   let overlay = withServer(NO_OVERLAY, "new", { bind: ":82" });
   overlay = withServer(overlay, "other", { bind: ":83" });
-  overlay = withoutServer(overlay, "web", serverNames(BASE));
+  overlay = withoutServer(overlay, "web", sectionsOf(BASE));
   assert.deepEqual(amend(BASE, overlay), {
     workers: 2,
     Servers: { other: { bind: ":83" }, new: { bind: ":82" } },
@@ -24,8 +24,8 @@ Deno.test("amend() lays servers over the base: added, replaced, removed, the res
 
 Deno.test("withoutServer() forgets what only the API has added, and hides what the base has", () => {
   const added = withServer(NO_OVERLAY, "new", { bind: ":82" });
-  assert.deepEqual(withoutServer(added, "new", serverNames(BASE)), NO_OVERLAY);
-  assert.deepEqual(withoutServer(NO_OVERLAY, "web", serverNames(BASE)).servers, { web: null });
+  assert.deepEqual(withoutServer(added, "new", sectionsOf(BASE)), NO_OVERLAY);
+  assert.deepEqual(withoutServer(NO_OVERLAY, "web", sectionsOf(BASE)).servers, { web: null });
 });
 
 Deno.test("a base that isn't a tree of sections is left for the loader to refuse", () => {

@@ -1,0 +1,68 @@
+/** The configuration that shall be in force: the base with what the API has changed laid over it. Pure. */
+import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
+import { ConfigError } from "./errors.ts";
+import type { Config } from "./model.ts";
+import { amend, type Overlay, type Sections, sectionsOf } from "./overlay.ts";
+import type { BaseText } from "./source/source.ts";
+
+/** How both are read. */
+export type EffectiveOptions = {
+  readonly kinds: Kinds;
+  readonly lenient: boolean;
+  /** Where the overlay stands, for messages. */
+  readonly overlayFile: string;
+};
+
+/** A configuration, and what the base alone has. */
+export type Effective = Loaded & {
+  /** The base's own servers. */
+  readonly inBase: Sections;
+};
+
+/**
+ * Reads the base and lays the overlay over it.
+ * @throws ConfigError; what is wrong with a server that the API has added is said to stand in the overlay's file.
+ */
+export function effective(base: BaseText, overlay: Overlay, options: EffectiveOptions): Effective {
+  let inBase: Sections = {};
+  try {
+    const loaded = loadConfig(base.text, {
+      ...base,
+      kinds: options.kinds,
+      lenient: options.lenient,
+      amend: (tree) => {
+        inBase = sectionsOf(tree);
+        return amend(tree, overlay);
+      },
+    });
+    refuseIdle(loaded.config, base.file);
+    return { ...loaded, inBase };
+  } catch (error) {
+    throw error instanceof ConfigError ? blamed(error, overlay, options.overlayFile) : error;
+  }
+}
+
+function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
+  return new ConfigError(error.problems.map((problem) => {
+    const [section, name] = problem.path;
+    const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
+    if (!added) return problem;
+    const hint = `the API has added this server; mend or move ${file}`;
+    return { path: problem.path, message: problem.message, hint, file };
+  }));
+}
+
+/**
+ * Refuses a configuration with neither a server nor an API: it has nothing to do, and was most likely caught while
+ * somebody was writing it.
+ * @throws ConfigError
+ */
+export function refuseIdle(config: Config, file: string): void {
+  if (config.servers.size > 0 || config.api !== undefined) return;
+  throw new ConfigError([{
+    path: [],
+    message: "there is nothing to do: no server and no API",
+    hint: 'add [servers.NAME] with a bind and a discovery; "twixt init" prints an example',
+    file,
+  }]);
+}
