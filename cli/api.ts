@@ -39,9 +39,13 @@ export async function startApi(
       log.info("API listening", { address: printHostPort(api.hostname, api.port) });
       return api;
     } catch (error) {
-      const taken = error instanceof StartError && classify(error.cause) === "in_use";
-      if (!taken || systemClock.now() > end) throw error;
+      if (!isTaken(error) || systemClock.now() > end) throw error;
       await systemClock.sleep(RETRY_MS);
     }
   }
+}
+
+/** Did an API not start because another listener has its address? */
+export function isTaken(error: unknown): boolean {
+  return error instanceof StartError && classify(error.cause) === "in_use";
 }

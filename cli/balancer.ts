@@ -1,6 +1,7 @@
 import type { ApiServer } from "../api/serve.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Configuration } from "../lib/configuration.ts";
+import { messageOf } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
@@ -15,7 +16,7 @@ import { Slots } from "../lib/stats/slots.ts";
 import { Supervisor } from "../lib/supervisor.ts";
 import { Workers } from "../lib/workers.ts";
 import type { Parts } from "./parts.ts";
-import { startApi } from "./api.ts";
+import { type ApiSetup, isTaken, startApi } from "./api.ts";
 import { setCapacity } from "./capacity.ts";
 import { afterReload, probeApi } from "./reload.ts";
 
@@ -42,8 +43,13 @@ export type Balancer = {
   readonly openDescriptors: number;
 };
 
+/** Longest wait for an API address that the old process is about to leave. */
+const LEFT_MS = 5_000;
+
 /**
  * Starts workers, servers and the API, in this order, each only when the one before stands.
+ *
+ * @param takeover Called when all servers listen beside those of the process that is taken over, to make it leave.
  * @throws StartError when something can't be bound; nothing is left behind then.
  */
 export async function startBalancer(
@@ -51,6 +57,7 @@ export async function startBalancer(
   config: Config,
   configuration: Configuration,
   log: Log,
+  takeover?: () => Promise<void>,
 ): Promise<Balancer> {
   const facts = await hostFacts();
   const descriptors = await raiseDescriptorLimit(facts);
@@ -85,18 +92,22 @@ export async function startBalancer(
     log: log.part("pool"),
     wallTime: Date.now,
     onDiscoveredWeight: () => configuration.weightsChanged(),
+    onHealth: () => configuration.healthChanged(),
+    leftDown: configuration.leftDown,
   });
   try {
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
-    await supervisor.apply(config);
+    await supervisor.apply(config, { beside: takeover !== undefined });
     const setup = { parts, control: configuration, descriptors, log };
     const hooks = {
       check: probeApi,
       done: (before: Config, after: Config) => afterReload(balancer, setup, before, after),
     };
     await configuration.attach(supervisor, log, hooks);
-    const api = config.api && await startApi(config.api, setup);
+    const api = takeover === undefined
+      ? config.api && await startApi(config.api, setup)
+      : await startApiAfter(takeover, config.api, setup);
     const listeners = config.servers.size * count;
     const open = await openDescriptors();
     const openBeside = open === undefined ? USUALLY_OPEN : open - listeners;
@@ -111,6 +122,32 @@ export async function startBalancer(
     workers.end();
     reserve[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** The API of a process that takes over: its address may be free only when the old one has left it. */
+async function startApiAfter(
+  takeover: () => Promise<void>,
+  spec: Config["api"],
+  setup: ApiSetup,
+): Promise<ApiServer | undefined> {
+  const early = spec && await startApi(spec, setup).catch((error): undefined => {
+    if (!isTaken(error)) throw error;
+  });
+  try {
+    await takeover();
+  } catch (error) {
+    await early?.close();
+    throw error;
+  }
+  if (spec === undefined || early !== undefined) return early;
+  try {
+    return await startApi(spec, setup, LEFT_MS);
+  } catch (error) { // the old one serves no longer: this one must go on
+    setup.log.error("the API can't listen; mend what is in its way, then reload", {
+      why: messageOf(error),
+    });
+    return undefined;
   }
 }
 

@@ -11,13 +11,14 @@ import { forgetCommand, overlayCommand, type OverlayOptions } from "./overlay.ts
 import type { Parts } from "./parts.ts";
 import { proxy, type ProxyOptions } from "./proxy.ts";
 import type { RemoteOptions } from "./remote.ts";
-import { run } from "./run.ts";
+import { run, type RunOptions } from "./run.ts";
 import { statusCommand } from "./status.ts";
 
 /** Options that every command which runs a balancer takes. */
 type StartOptions = {
   readonly format?: "toml" | "json";
   readonly pidfile?: string;
+  readonly takeover?: string;
   readonly lenient?: boolean;
 };
 
@@ -74,7 +75,7 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     if (word !== undefined) throw unknownCommand(word, program);
     done(
       options.config === undefined
-        ? await demo(parts, options.pidfile, output)
+        ? await demo(parts, placeOf(options), output)
         : await fromFile(parts, options.config, options, output),
     );
   });
@@ -84,19 +85,21 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     .action(async (file: string, options: StartOptions) =>
       done(await fromFile(parts, file, merged(program, options), output))
     );
-  program.command("demo")
+  withPlaceOptions(program.command("demo"))
     .description("run three small backends and a balancer in front of them")
     .addHelpText("after", "\nExample:\n  twixt demo")
-    .action(async () => done(await demo(parts, undefined, output)));
-  program.command("proxy <bind> <backends...>")
+    .action(async (options: StartOptions) =>
+      done(await demo(parts, placeOf(merged(program, options)), output))
+    );
+  withPlaceOptions(program.command("proxy <bind> <backends...>"))
     .description("balance without any file")
     .option("-b, --balance <strategy>", "how to choose a backend", "weight")
     .option("-a, --api <host:port>", "serve the management API there")
     .option("-w, --workers <n>", "data-plane workers (default: one a core)", Number)
     .option("--no-check", "don't check the backends")
     .addHelpText("after", PROXY_EXAMPLE)
-    .action(async (bind: string, backends: string[], options: ProxyOptions) =>
-      done(await proxy(parts, bind, backends, options, output))
+    .action(async (bind: string, backends: string[], options: ProxyOptions & StartOptions) =>
+      done(await proxy(parts, bind, backends, options, placeOf(merged(program, options)), output))
     );
   program.command("check <file>")
     .description("say everything that is wrong with a configuration file")
@@ -188,10 +191,26 @@ function formatOption(): Option {
 }
 
 function withStartOptions(command: Command): Command {
-  return command
-    .addOption(formatOption())
-    .option("-p, --pidfile <file>", "write the process id there")
+  return withPlaceOptions(command.addOption(formatOption()))
     .option("--lenient", "unknown keys are warnings, not errors");
+}
+
+function withPlaceOptions(command: Command): Command {
+  return command
+    .option("-p, --pidfile <file>", "write the process id there")
+    .option("--takeover <pidfile>", "replace the running twixt of this pid file, losing nobody");
+}
+
+/** The pid file, which names the process that is taken over where one is. */
+function placeOf({ pidfile, takeover }: StartOptions): Pick<RunOptions, "pidFile" | "takeover"> {
+  if (takeover !== undefined && pidfile !== undefined && takeover !== pidfile) {
+    throw new StartError(
+      `--takeover ${takeover} and -p ${pidfile} name two pid files`,
+      "leave out -p: the pid file passes over",
+      true,
+    );
+  }
+  return { pidFile: takeover ?? pidfile, takeover: takeover !== undefined };
 }
 
 /** gobetween takes the flags before and after the command alike. */
@@ -206,6 +225,5 @@ function fromFile(
   output: Output,
 ): Promise<number> {
   const source = fileSource(file, options.format);
-  const { pidfile: pidFile, lenient } = options;
-  return run(parts, { source, pidFile, lenient }, output);
+  return run(parts, { source, lenient: options.lenient, ...placeOf(options) }, output);
 }

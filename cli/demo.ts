@@ -2,14 +2,14 @@ import { fixedSource } from "../lib/source/source.ts";
 import type { Balancer } from "./balancer.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
-import { run } from "./run.ts";
+import { run, type RunOptions } from "./run.ts";
 
 const NAMES = ["red", "green", "blue"];
 
 /** Runs three small backends and a balancer in front of them. Returns the exit code. */
 export async function demo(
   parts: Parts,
-  pidFile: string | undefined,
+  place: Pick<RunOptions, "pidFile" | "takeover">,
   output: Output,
 ): Promise<number> {
   const backends = NAMES.map(startBackend);
@@ -17,7 +17,7 @@ export async function demo(
   const source = fixedSource({ text, file: "demo", format: "toml" });
   const onListening = (balancer: Balancer) => output.out(banner(balancer));
   try {
-    return await run(parts, { source, pidFile, onListening }, output);
+    return await run(parts, { source, ...place, onListening }, output);
   } finally {
     await Promise.all(backends.map((backend) => backend.shutdown()));
   }

@@ -1,7 +1,7 @@
 import { fixedSource } from "../lib/source/source.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
-import { run } from "./run.ts";
+import { run, type RunOptions } from "./run.ts";
 
 /** The flags of `twixt proxy`. */
 export type ProxyOptions = {
@@ -11,12 +11,16 @@ export type ProxyOptions = {
   readonly check: boolean;
 };
 
+/** Where a process keeps its number, and whose it takes over. */
+type Place = Pick<RunOptions, "pidFile" | "takeover">;
+
 /** Balances between backends named on the command line. Returns the exit code. */
 export function proxy(
   parts: Parts,
   bind: string,
   backends: readonly string[],
   options: ProxyOptions,
+  place: Place,
   output: Output,
 ): Promise<number> {
   const text = JSON.stringify({
@@ -35,5 +39,5 @@ export function proxy(
   });
   // reported as if it were a file, so that a wrong argument is named by its key
   const source = fixedSource({ text, file: "arguments", format: "json" });
-  return run(parts, { source }, output);
+  return run(parts, { source, ...place }, output);
 }

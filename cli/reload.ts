@@ -63,8 +63,9 @@ async function changeApi(
   before: Config,
   after: Config,
 ): Promise<void> {
-  if (JSON.stringify(before.api) === JSON.stringify(after.api)) return;
   const old = balancer.api;
+  const missing = after.api !== undefined && old === undefined;
+  if (JSON.stringify(before.api) === JSON.stringify(after.api) && !missing) return;
   try {
     if (!apiMoves(before, after)) void old?.close(); // never rejects, and ends by itself
     balancer.api = after.api && await startApi(after.api, setup, FREED_MS);

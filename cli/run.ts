@@ -1,8 +1,8 @@
 import { printHostPort } from "../lib/address.ts";
-import { systemClock } from "../lib/clock.ts";
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
+import type { Notify } from "../lib/host/notify.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
@@ -13,7 +13,10 @@ import { openLog } from "./open_log.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { reload } from "./reload.ts";
-import { type Order, Signals } from "./signals.ts";
+import { openService, signsOfLife, takeServiceEnv, tellReady } from "./service.ts";
+import { Signals } from "./signals.ts";
+import { stop, successorOf, yieldService } from "./stop.ts";
+import { Takeover } from "./takeover.ts";
 
 /** What to run, and how. */
 export type RunOptions = {
@@ -22,6 +25,8 @@ export type RunOptions = {
   /** Reloads when the source tells of a change. */
   readonly watch?: boolean | undefined;
   readonly pidFile?: string | undefined;
+  /** Takes over the running process that the pid file names. */
+  readonly takeover?: boolean | undefined;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean | undefined;
   /** Told once everything listens. */
@@ -44,37 +49,63 @@ const EXIT_WATCHDOG = 70;
 export async function run(parts: Parts, options: RunOptions, output: Output): Promise<number> {
   const startedAtMs = Date.now();
   const fault = faultHook();
+  const manager = takeServiceEnv(); // before anything runs a program
   using signals = new Signals(fault !== undefined);
+  const { pidFile } = options;
+  const takeover = options.takeover ? Takeover.of(pidFile!) : undefined;
   const configuration = new Configuration({
     source: options.source,
     kinds: parts.kinds,
     lenient: options.lenient ?? false,
-    stateFile: (config) => stateFileOf(config, options.pidFile),
+    stateFile: (config) => stateFileOf(config, pidFile),
+    inherits: takeover !== undefined,
     startedAtMs,
     wallTime: Date.now,
   });
   const { config, warnings } = await configuration.load();
-  using _pidFile = options.pidFile === undefined ? undefined : writePidFile(options.pidFile);
+  using owned = new DisposableStack();
+  owned.defer(() => configuration.close());
+  if (pidFile !== undefined && takeover === undefined) owned.use(writePidFile(pidFile));
   const { log, writer } = await openLog(config.logging);
   surviveRejections(log);
+  const service = owned.use(openService(manager, log));
   for (const warning of warnings) log.warning(printProblem(warning));
+  if (options.takeover && !takeover) {
+    log.warning("nobody runs who could be taken over", { pidFile });
+  }
   try {
-    const balancer = await startBalancer(parts, config, configuration, log);
+    const balancer = await startBalancer(
+      parts,
+      config,
+      configuration,
+      log,
+      takeover && (async () => {
+        const files = [config.process.stateFile, beside(pidFile)];
+        owned.use(await takeover.complete(configuration, files, log));
+      }),
+    );
     Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
     announce(parts, balancer, log);
+    tellReady(service, balancer, configuration);
     options.onListening?.(balancer);
-    using _watch = watch(options, (base) => reload(configuration, log, base), log);
-    using _care = lookAfter(balancer, config, (message) => {
+    using watching = watch(options, (base) => reload(configuration, log, base), log);
+    using _care = lookAfter(balancer, config, service, (message) => {
       log.error(message);
       output.err(`error: ${message}\n`);
     });
+    const running = { balancer, signals, service, log };
     for (;;) {
       const order = await signals.next();
-      if (order === "stop") return await stop(balancer, signals, log);
+      if (order === "stop") return await stop(running);
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
         await reload(configuration, log);
+      }
+      const successor = order === "yield" ? successorOf(pidFile, log) : undefined;
+      if (successor !== undefined) {
+        watching[Symbol.dispose]();
+        return await yieldService(running, configuration, successor);
       }
     }
   } finally {
@@ -104,8 +135,12 @@ function watch(
 /** The state file: as configured, or beside the pid file. */
 function stateFileOf({ process }: Config, pidFile: string | undefined): StateFile | undefined {
   if (process.stateFile !== undefined) probeStateFile(process.stateFile);
-  const path = process.stateFile ?? pidFile?.replace(/(\.pid)?$/, ".state.json");
+  const path = process.stateFile ?? beside(pidFile);
   return path === undefined ? undefined : new StateFile(path);
+}
+
+function beside(pidFile: string | undefined): string | undefined {
+  return pidFile?.replace(/(\.pid)?$/, ".state.json");
 }
 
 /** `die` or `hang`: what a worker does on SIGQUIT, for tests of how the rest copes. */
@@ -133,16 +168,18 @@ function announce(parts: Parts, { supervisor, workers, counters }: Balancer, log
   }
 }
 
-/** The control plane's tick: watchdog, rates. Disposing ends it. */
+/** The control plane's tick: watchdog, signs of life, rates. Disposing ends it. */
 function lookAfter(
   { supervisor, workers, counters }: Balancer,
   config: Config,
+  service: Notify,
   complain: (message: string) => void,
 ): Disposable {
   const watchdog = new Watchdog(counters, config.process.watchdogMs, TICK_MS);
+  const showLife = signsOfLife(service, { workers, counters }, TICK_MS);
   const watch = setInterval(() => {
     const worker = watchdog.tick(workers.running());
-    if (worker === undefined) return;
+    if (worker === undefined) return showLife();
     complain(
       `worker ${worker} hangs (no heartbeat for ${config.process.watchdogMs} ms) and can't be ` +
         `stopped; ending the process with code ${EXIT_WATCHDOG} so that it is started anew`,
@@ -156,30 +193,4 @@ function lookAfter(
       clearInterval(sample);
     },
   };
-}
-
-/** Finishes what is open, up to the limit; a second order to stop ends it at once. */
-async function stop(balancer: Balancer, signals: Signals, log: Log): Promise<number> {
-  const { supervisor, workers, counters } = balancer;
-  const { shutdownMs } = supervisor.config().process;
-  const open = counters.active(0);
-  log.info("stopping: no new clients, open sessions may finish", { open, limit_ms: shutdownMs });
-  const enough = new AbortController();
-  const second = again(signals).then(() => "told again");
-  const late = systemClock.sleep(shutdownMs, enough.signal).then(() => "the limit has passed");
-  const drained = workers.drain().then(() => "all sessions have ended");
-  const why = await Promise.race([second, late, drained]);
-  enough.abort();
-  const cut = counters.active(0);
-  log.info(`stopped: ${why}`, { cut });
-  supervisor.stop();
-  workers.end();
-  await balancer.api?.close();
-  balancer.reserve[Symbol.dispose]();
-  return 0;
-}
-
-async function again(signals: Signals): Promise<void> {
-  let order: Order;
-  do order = await signals.next(); while (order !== "stop");
 }

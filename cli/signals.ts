@@ -1,5 +1,5 @@
 /** What an operator asks of a running process. */
-export type Order = "stop" | "reload" | "fault" | "nothing";
+export type Order = "stop" | "reload" | "yield" | "fault";
 
 /**
  * Registers all signal handlers at once: adding the first one when descriptors are short would end the
@@ -16,7 +16,7 @@ export class Signals {
       ["SIGTERM", "stop"],
       ["SIGINT", "stop"],
       ["SIGHUP", "reload"],
-      ["SIGUSR2", "nothing"], // its default would end the process
+      ["SIGUSR2", "yield"],
     ];
     if (faults) orders.push(["SIGQUIT", "fault"]);
     this.#handlers = orders

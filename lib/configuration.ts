@@ -1,17 +1,17 @@
-import { loadConfig, type Loaded } from "./config/load.ts";
+import type { Loaded } from "./config/load.ts";
 import { changedNames } from "./config/diff.ts";
 import type { ConfigurationOptions, Hooks } from "./configuration_options.ts";
 import { ConflictLog } from "./conflict_log.ts";
 import { type Conflict, factsOf, findConflicts } from "./conflicts.ts";
 import type { BackendChange, ConfigSource, Control, Reloaded } from "./control.ts";
-import { type Effective, effective } from "./effective.ts";
-import { messageOf, printProblem, StateError } from "./errors.ts";
+import { baseAlone, effective, type EffectiveOptions } from "./effective.ts";
+import { printProblem, StartError } from "./errors.ts";
 import type { FieldPath, Forgotten } from "./forget.ts";
 import type { Log } from "./log.ts";
 import {
-  backendKey,
   type BackendStatus,
   type Config,
+  findBackend,
   type PoolStatus,
   type ServerStatus,
 } from "./model.ts";
@@ -19,7 +19,8 @@ import * as operations from "./operations.ts";
 import { type BaseFacts, NO_OVERLAY, type Overlay, remembering, type Sections } from "./overlay.ts";
 import { type ReloadCounts, type ReloadOrder, Reloads } from "./reloads.ts";
 import type { BaseText } from "./source/source.ts";
-import { NO_STATE } from "./state.ts";
+import { type DownBackends, NO_STATE, type State } from "./state.ts";
+import { StateKeeper } from "./state_keeper.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { Turns } from "./turns.ts";
 
@@ -28,6 +29,7 @@ export type { ConfigurationOptions, Hooks };
 /** What changes are put into force with. */
 type Running = {
   readonly supervisor: Supervisor;
+  readonly keeper: StateKeeper;
   readonly conflicts: ConflictLog;
   readonly log: Log;
   readonly hooks: Hooks;
@@ -45,8 +47,11 @@ export class Configuration implements Control {
   #inBase: Sections = {};
   #running: Running | undefined;
   readonly #turns = new Turns();
-  #toldUnsaved = false;
+  #leftDown: DownBackends = {};
   readonly #reloads: Reloads;
+
+  /** Called around each reload, whoever asks for it. */
+  around: <T>(reload: () => Promise<T>) => Promise<T> = (reload) => reload();
 
   /** Has read nothing yet: {@link load} does. */
   constructor(readonly options: ConfigurationOptions) {
@@ -58,30 +63,82 @@ export class Configuration implements Control {
     return this.options.startedAtMs;
   }
 
+  /** The backends that the process before this one has found to be down, where it runs still. */
+  get leftDown(): DownBackends {
+    return this.#leftDown;
+  }
+
   /** Reads base and state file for the start. @throws ConfigError, StartError. */
   async load(): Promise<Loaded> {
     const { source, stateFile } = this.options;
     const base = this.#base = await source.read();
-    this.#stateFile = stateFile(this.#alone(base));
-    const { overlay } = this.#stateFile?.read() ?? NO_STATE;
+    this.#stateFile = stateFile(baseAlone(base, this.#reading));
+    const { overlay, down } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
-    const loaded = this.#effective(base, overlay);
+    if (this.options.inherits) this.#leftDown = down;
+    const loaded = effective(base, overlay, this.#reading);
     this.#inBase = loaded.inBase;
     return loaded;
   }
 
   /** From now on changes are put into force by this supervisor, where it has started with {@link load}'s answer. */
   async attach(supervisor: Supervisor, log: Log, hooks: Hooks): Promise<void> {
+    const keeper = new StateKeeper({
+      file: this.#stateFile,
+      overlay: this.#overlay,
+      down: () => supervisor.down(),
+      log,
+    });
+    if (!this.options.inherits) keeper.begin();
     const conflicts = new ConflictLog({
       find: () => findConflicts(this.#overlay, this.#facts),
       queue: (task) => this.#turns.next(task),
       log,
     });
-    this.#running = { supervisor, conflicts, log, hooks };
+    this.#running = { supervisor, keeper, conflicts, log, hooks };
     await supervisor.adjust(this.#overlay.backends);
     // an overlay that was kept without what the base said goes by what it says now
     this.#overlay = remembering(this.#overlay, this.#facts);
     conflicts.reloaded();
+  }
+
+  /** Checks have taken a backend down, or brought one back. */
+  healthChanged(): void {
+    this.#running?.keeper.healthChanged();
+  }
+
+  /** Another process has taken over: the state is written a last time, and nothing can be changed any more. */
+  handOver(): Promise<void> {
+    return this.#turns.next(() => {
+      this.#started.keeper.handOver();
+      const hint = "ask that one";
+      this.#turns.end(new StartError("another process has taken over from this one", hint));
+      return Promise.resolve();
+    });
+  }
+
+  /**
+   * Takes over what the process before this one has written as its last word, if it has, and keeps the state from now
+   * on. @throws StateError, ConfigError, StartError
+   */
+  inherit(state: State | undefined): Promise<void> {
+    return this.#turns.next(async () => {
+      const { supervisor, keeper, conflicts } = this.#started;
+      keeper.begin();
+      if (state === undefined) return;
+      const { overlay } = state;
+      const { config } = effective(this.#base!, overlay, this.#reading);
+      await supervisor.apply(config, { beside: true });
+      await supervisor.adjust(overlay.backends);
+      this.#overlay = remembering(overlay, this.#facts);
+      conflicts.reloaded();
+      this.#keep(this.#overlay);
+    });
+  }
+
+  /** Writes nothing more to the state file. */
+  close(): void {
+    this.#running?.keeper[Symbol.dispose]();
   }
 
   /** The configuration in force. */
@@ -124,14 +181,15 @@ export class Configuration implements Control {
    * has.
    */
   reload(order: ReloadOrder = "api", text?: BaseText): Promise<Reloaded> {
-    return this.#reloads.count(order, () => this.#turns.next(() => this.#reload(order, text)));
+    const reload = () => this.around(() => this.#reload(order, text));
+    return this.#reloads.count(order, () => this.#turns.next(reload));
   }
 
   async #reload(order: ReloadOrder, text: BaseText | undefined): Promise<Reloaded> {
     const { supervisor, conflicts, log, hooks } = this.#started;
     const base = text ?? await this.options.source.read();
-    this.#alone(base); // what the overlay hides must work, too: the next start reads it
-    const { config, warnings, inBase } = this.#effective(base, this.#overlay);
+    baseAlone(base, this.#reading); // what the overlay hides must work, too: the next start reads it
+    const { config, warnings, inBase } = effective(base, this.#overlay, this.#reading);
     for (const warning of warnings) log.warning(printProblem(warning));
     const before = supervisor.config();
     hooks.check(before, config);
@@ -173,8 +231,7 @@ export class Configuration implements Control {
     change: BackendChange,
   ): Promise<BackendStatus | undefined> {
     return this.#turns.next(async () => {
-      const find = () =>
-        this.pool(pool)?.backends.find((each) => backendKey(each.backend) === backend);
+      const find = () => findBackend(this.pool(pool), backend);
       const discovered = find()?.discoveredWeight;
       if (discovered === undefined) return undefined;
       const at = { discovered, now: this.options.wallTime() };
@@ -202,9 +259,9 @@ export class Configuration implements Control {
     overlay: Overlay,
     about: { readonly server?: string; readonly forgotten?: readonly string[] },
   ): Promise<string> {
-    const { config } = this.#effective(this.#base!, overlay);
-    const cut = about.server === undefined ? [] : [about.server];
-    const { text } = await this.#supervisor.apply(config, new Set(cut));
+    const { config } = effective(this.#base!, overlay, this.#reading);
+    const cut = about.server === undefined ? {} : { cut: about.server };
+    const { text } = await this.#supervisor.apply(config, cut);
     await this.#supervisor.adjust(overlay.backends);
     this.#started.log.info("configuration changed by an operator", { ...about, changes: text });
     this.#keep(overlay);
@@ -215,23 +272,7 @@ export class Configuration implements Control {
   #keep(overlay: Overlay): void {
     this.#overlay = overlay;
     this.#started.conflicts.changed();
-    const stateFile = this.#stateFile;
-    if (stateFile === undefined) {
-      if (!this.#toldUnsaved) {
-        this.#started.log.warning(
-          "changes made through the API end with this process: set state_file",
-        );
-      }
-      this.#toldUnsaved = true;
-      return;
-    }
-    try {
-      stateFile.write({ overlay, down: {} });
-    } catch (error) {
-      const text = `state file ${stateFile.path} can't be written: ${messageOf(error)}`;
-      this.#started.log.error(text);
-      throw new StateError(`the change is in force, but it is lost with this process: ${text}`);
-    }
+    this.#started.keeper.keep(overlay);
   }
 
   get #facts(): BaseFacts {
@@ -242,18 +283,9 @@ export class Configuration implements Control {
     return { overlay: this.#overlay, inBase: this.#inBase, config: this.config() };
   }
 
-  /** The base without the overlay. @throws ConfigError */
-  #alone(base: BaseText): Config {
+  get #reading(): EffectiveOptions {
     const { kinds, lenient } = this.options;
-    return loadConfig(base.text, { ...base, kinds, lenient }).config;
-  }
-
-  #effective(base: BaseText, overlay: Overlay): Effective {
-    const { kinds, lenient } = this.options;
-    return effective(base, overlay, {
-      ...{ kinds, lenient },
-      overlayFile: this.#stateFile?.path ?? "the overlay",
-    });
+    return { kinds, lenient, overlayFile: this.#stateFile?.path ?? "the overlay" };
   }
 
   get #started() {

@@ -11,6 +11,8 @@ export type ConfigurationOptions = {
   readonly lenient: boolean;
   /** Where changes made through the API are kept; without a file they end with the process. @throws StartError */
   stateFile(config: Config): Pick<StateFile, "path" | "read" | "write"> | undefined;
+  /** Another process still keeps the state; what it leaves comes with `Configuration.inherit`. */
+  readonly inherits?: boolean;
   readonly startedAtMs: number;
   /** Milliseconds since 1970. */
   wallTime(): number;

@@ -42,6 +42,11 @@ export function effective(base: BaseText, overlay: Overlay, options: EffectiveOp
   }
 }
 
+/** The base without the overlay. @throws ConfigError */
+export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
+  return loadConfig(base.text, { ...base, kinds: options.kinds, lenient: options.lenient }).config;
+}
+
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
   return new ConfigError(error.problems.map((problem) => {
     const [section, name] = problem.path;

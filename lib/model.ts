@@ -138,6 +138,8 @@ export type ProcessSpec = {
   readonly watchdogMs: number;
   /** Longest drain after SIGTERM. */
   readonly shutdownMs: number;
+  /** Longest drain after another process has taken over; 0 is no limit. */
+  readonly takeoverMs: number;
   /** Sessions of the whole process; absent for what the descriptor limit allows. */
   readonly maxSessions?: number | undefined;
   /** Where changes made through the API are kept; absent: beside the pid file, if there is one. */
@@ -266,4 +268,12 @@ export function backendKey(backend: { readonly host: string; readonly port: numb
   return backend.host.includes(":")
     ? `[${backend.host}]:${backend.port}`
     : `${backend.host}:${backend.port}`;
+}
+
+/** The backend of this `host:port`, if the pool has it. */
+export function findBackend(
+  pool: PoolStatus | undefined,
+  key: string,
+): BackendStatus | undefined {
+  return pool?.backends.find(({ backend }) => backendKey(backend) === key);
 }

@@ -1,23 +1,22 @@
 import { isIP } from "node:net";
 import type { Clock } from "./clock.ts";
-import { messageOf } from "./errors.ts";
 import type { CheckKind, DiscoveryKind } from "./kinds.ts";
 import type { Log } from "./log.ts";
 import {
   type Backend,
   backendKey,
   type BackendStatus,
-  type DiscoverySpec,
   type Member,
   type PoolSpec,
   type PoolTable,
 } from "./model.ts";
 import type { BackendOverlay } from "./overlay.ts";
 import type { Names } from "./net/names.ts";
-import { poll } from "./poll.ts";
+import { PoolSources } from "./pool_sources.ts";
 import { PoolMember } from "./pool_member.ts";
 import type { Registry } from "./registry.ts";
 import type { Semaphore } from "./semaphore.ts";
+import type { DownBackends } from "./state.ts";
 import { Skips } from "./skips.ts";
 import type { Counters } from "./stats/counters.ts";
 import type { Slots } from "./stats/slots.ts";
@@ -40,15 +39,16 @@ export type PoolOptions = {
   onLeave(slots: readonly number[], drained: boolean): void;
   /** A backend that operators have given a weight is about to have another one by its discovery. */
   onDiscoveredWeight?(): void;
+  /** Checks have taken a backend down, or brought one back. */
+  onHealth?(): void;
+  /** Backends that count as down before their first result: the process that is taken over had found them so. */
+  readonly leftDown?: DownBackends;
   /** Milliseconds since 1970, for drains with an end. */
   wallTime(): number;
 };
 
 /** What operators want of backends, by `host:port`. */
 export type Adjustments = Readonly<Record<string, BackendOverlay>>;
-
-/** One discovery and the list it gave last. */
-type Source = { readonly spec: DiscoverySpec; list: readonly Backend[] | undefined };
 
 /** A backend that the pool should have, and where it is. */
 type Wanted = { readonly backend: Backend; readonly address: string | undefined };
@@ -60,13 +60,11 @@ type Wanted = { readonly backend: Backend; readonly address: string | undefined 
 export class Pool {
   readonly #members = new Map<string, PoolMember>();
   readonly #watched = new Set<string>();
-  #sources: Source[] = [];
-  #stopSources = new AbortController();
+  readonly #sources: PoolSources;
   #adjustments: Adjustments;
   readonly #full = new Skips();
   #sent = "";
   #version = 0;
-  #first: Promise<unknown> = Promise.resolve();
   readonly #onNames = () => this.#refresh();
 
   /** Starts discovery at once. `slot` is its place in the shared counters; {@link stop} gives it back. */
@@ -77,13 +75,26 @@ export class Pool {
     adjustments: Adjustments = {},
   ) {
     this.#adjustments = adjustments;
-    this.#startSources();
+    const onChange = () => this.#refresh();
+    this.#sources = new PoolSources({ ...options, pool: spec.name, onChange });
+    this.#sources.start(spec.discoveries);
     this.#refresh();
   }
 
   /** Resolves when every source has answered or failed once since it was started or changed. */
   get ready(): Promise<unknown> {
-    return this.#first;
+    return this.#sources.ready;
+  }
+
+  /** Has every source answered at least once? */
+  get answered(): boolean {
+    return this.#sources.answered;
+  }
+
+  /** Does it know all of its backends, and their addresses? */
+  get settled(): boolean {
+    return this.answered &&
+      this.#members.values().every(({ address }) => address !== undefined);
   }
 
   /** Does what operators want of its backends, now and when they come back. */
@@ -97,7 +108,7 @@ export class Pool {
   update(spec: PoolSpec): void {
     const before = this.spec;
     this.spec = spec;
-    if (!same(before.discoveries, spec.discoveries)) this.#startSources();
+    if (!same(before.discoveries, spec.discoveries)) this.#sources.start(spec.discoveries);
     if (!same(before.check, spec.check)) {
       for (const member of this.#members.values()) {
         if (member.discovered) member.startChecks(spec.check);
@@ -113,6 +124,17 @@ export class Pool {
       .map((member) => member.member())
       .filter((member): member is Member => member !== undefined);
     return { name: this.spec.name, slot: this.slot, strategy: this.spec.strategy, members };
+  }
+
+  /** The backends that its checks have taken down, as `host:port`. */
+  down(): string[] {
+    return [...this.#members].filter(([, member]) => member.down).map(([key]) => key);
+  }
+
+  /** Ends all checks: backends stay what they are, and new ones count as live. */
+  endChecks(): void {
+    this.spec = { ...this.spec, check: undefined };
+    for (const member of this.#members.values()) member.stopChecks();
   }
 
   /** Its backends, those that are leaving included. */
@@ -137,75 +159,13 @@ export class Pool {
    * @param version The version of tables in which no worker knows the pool any more.
    */
   stop(version: number): void {
-    this.#stopSources.abort();
+    this.#sources.stop();
     for (const host of this.#watched) this.options.names.unwatch(host, this.#onNames);
     for (const member of this.#members.values()) {
       member.stop();
       this.options.slots.give(member.slot, version);
     }
     this.options.slots.give(this.slot, version);
-  }
-
-  #startSources(): void {
-    this.#stopSources.abort();
-    this.#stopSources = new AbortController();
-    const known = this.#sources;
-    this.#sources = this.spec.discoveries.map((spec, index) => ({
-      spec,
-      list: known[index]?.list, // in use until the new source has answered
-    }));
-    const { signal } = this.#stopSources;
-    this.#first = Promise.all(this.#sources.map((source) => this.#run(source, signal)));
-  }
-
-  /** Starts the loop of one source. Resolves with its first answer or failure. */
-  #run(source: Source, signal: AbortSignal): Promise<void> {
-    const { spec } = source;
-    const kind = this.options.discoveries.get(spec.kind);
-    const first = Promise.withResolvers<void>();
-    const skips = new Skips();
-    void poll<readonly Backend[]>({
-      ...this.options,
-      intervalMs: kind.fixed ? 0 : spec.intervalMs,
-      timeoutMs: spec.timeoutMs,
-      signal,
-      ask: (signal) => {
-        skips.restart();
-        return kind.find(spec.options, { signal, skip: (entry, why) => skips.add(entry, why) });
-      },
-      onAnswer: (list) => {
-        this.#tellSkipped(skips);
-        source.list = list;
-        this.#refresh();
-        first.resolve();
-      },
-      onFailure: (error) => {
-        this.#sourceFailed(source, error);
-        first.resolve();
-      },
-    });
-    return first.promise;
-  }
-
-  #sourceFailed(source: Source, error: unknown): void {
-    const { name } = this.spec;
-    this.options.log.error("discovery failed", {
-      pool: name,
-      kind: source.spec.kind,
-      why: messageOf(error),
-    });
-    if (source.spec.failpolicy === "keeplast") return;
-    source.list = [];
-    this.#refresh();
-  }
-
-  #tellSkipped(skips: Skips): void {
-    const skipped = skips.report();
-    if (skipped === undefined) return;
-    this.options.log.warning("discovered backends were skipped", {
-      pool: this.spec.name,
-      ...skipped,
-    });
   }
 
   /** Brings members in line with what sources and names say now, and tells if the table changed. */
@@ -219,7 +179,7 @@ export class Pool {
       member.stopChecks();
     }
     for (const [key, want] of wanted) this.#want(key, want);
-    this.#tellSkipped(this.#full);
+    this.#tellFull();
     const table = this.table();
     const text = JSON.stringify(table);
     if (text === this.#sent) return;
@@ -228,12 +188,16 @@ export class Pool {
     if (left.length > 0) this.options.onLeave(left.map(([, member]) => member.slot), false);
   }
 
+  /** Tells of backends that there was no room for. */
+  #tellFull(): void {
+    const skipped = this.#full.report();
+    const { name } = this.spec;
+    if (skipped) this.options.log.warning("backends were skipped", { pool: name, ...skipped });
+  }
+
   /** What sources list, merged by key, with the addresses that names have now. */
   #wanted(): Map<string, Wanted> {
-    const listed = new Map<string, Backend>();
-    for (const { list } of this.#sources) {
-      for (const backend of list ?? []) listed.set(backendKey(backend), backend);
-    }
+    const listed = this.#sources.backends();
     this.#watchNames([...listed.values()].map(({ host }) => host));
     const wanted = new Map<string, Wanted>();
     for (const backend of listed.values()) {
@@ -277,7 +241,8 @@ export class Pool {
     const slot = this.options.slots.take();
     if (slot === undefined) return this.#full.add(key, "the table of counters is full");
     const { name, check } = this.spec;
-    const live = check?.initiallyLive ?? true;
+    const leftDown = this.options.leftDown?.[name]?.includes(key) ?? false;
+    const live = check === undefined || (check.initiallyLive && !leftDown);
     const member = new PoolMember(backend, address, slot, name, this.options, live);
     this.#members.set(key, member);
     member.adjust(this.#adjustments[key]);

@@ -57,6 +57,11 @@ export class PoolMember {
     return address === undefined ? undefined : { ...this.#weighed(), slot, address };
   }
 
+  /** Its checks have taken it down. */
+  get down(): boolean {
+    return !this.#health.live;
+  }
+
   /** Its state and counters now. */
   status(): BackendStatus {
     return {
@@ -164,6 +169,7 @@ export class PoolMember {
     this.#health = health;
     if (!flips) return;
     this.options.counters.setFlag(this.slot, DOWN, !health.live);
+    this.options.onHealth?.();
     this.options.log.info(health.live ? "backend is live" : "backend is down", {
       pool: this.poolName,
       backend: backendKey(this.backend),

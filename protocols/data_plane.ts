@@ -65,7 +65,7 @@ export class DataPlane {
       case "cut":
         return this.#cut(new Set(message.slots), message.all);
       case "drain":
-        return this.#drain();
+        return void this.#drain();
       case "abort":
         return this.#context.sessions.close(() => true);
       case "version":
@@ -117,9 +117,10 @@ export class DataPlane {
     );
   }
 
-  #drain(): void {
-    for (const server of this.#servers.values()) server.stop();
-    void this.#context.sessions.whenEmpty().then(() => this.post({ kind: "drained" }));
+  async #drain(): Promise<void> {
+    await Promise.all([...this.#servers.values()].map((server) => server.finish()));
+    await this.#context.sessions.whenEmpty();
+    this.post({ kind: "drained" });
   }
 
   /** Closes everything. */

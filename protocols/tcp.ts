@@ -22,11 +22,15 @@ const BACKLOG = 4096;
 /** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
 const ACCEPT_PAUSE_MS = 20;
 
+/** Turns of the event loop in which the queue of a listener may run empty before it is closed. */
+const MOST_TURNS = 50;
+
 /** A TCP server of one worker: its listener and what it does with clients. */
 export class TcpServer {
   readonly #listener: Deno.TcpListener;
   #access: (ip: string) => boolean;
   #stopped = false;
+  #accepted = 0;
   readonly #election = () => this.pools.get(this.table.pool);
 
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
@@ -47,6 +51,15 @@ export class TcpServer {
     this.#access = compileAccess(table.access);
   }
 
+  /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
+  async finish(): Promise<void> {
+    for (let turn = 0, before = -1; turn < MOST_TURNS && before !== this.#accepted; turn++) {
+      before = this.#accepted;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    this.stop();
+  }
+
   /** Closes the listener. Sessions go on. Safe to call again. */
   stop(): void {
     if (this.#stopped) return;
@@ -58,7 +71,9 @@ export class TcpServer {
   async #accept(): Promise<void> {
     while (!this.#stopped) {
       try {
-        void this.#handle(await this.#listener.accept());
+        const client = await this.#listener.accept();
+        this.#accepted++;
+        void this.#handle(client);
       } catch (error) {
         const happening = classify(error);
         if (this.#stopped || happening === "closed") return;

@@ -79,6 +79,7 @@ function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefi
     process: {
       watchdogMs: values.watchdog ?? 0,
       shutdownMs: values.shutdown_timeout ?? 0,
+      takeoverMs: values.takeover_timeout ?? 0,
       ...values.workers === undefined ? {} : { workers: values.workers },
       ...values.state_file === undefined ? {} : { stateFile: values.state_file },
       ...values.max_sessions === undefined ? {} : { maxSessions: values.max_sessions },

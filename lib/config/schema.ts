@@ -34,7 +34,7 @@ export const top: Section<TopKeys> = {
     workers: whole("Data-plane isolates; as many as there are cores.", 1, MAX_WORKERS).optional(),
     watchdog: duration("A worker silent for so long ends the process; 0 never.").default(10_000),
     shutdown_timeout: duration("Longest drain after SIGTERM.").default(30_000),
-    takeover_timeout: duration("Longest drain after a takeover; 0 is no limit.").optional(),
+    takeover_timeout: duration("Longest drain after a takeover; 0 is no limit.").default(0),
     buffer_max: bufferSize("Largest buffer of one direction of a session.").optional(),
     max_sessions: whole("Sessions of the whole process.", 1).optional(),
     state_file: text("Where changes made through the API are kept.").optional(),

@@ -19,7 +19,6 @@ const REMOVE_SERVER = "remove this server to run without it";
  */
 export const unavailable: readonly Unavailable[] = [
   { at: "include" },
-  { at: "takeover_timeout" },
   { at: "acme" },
   { at: "metrics.enabled", value: true, hint: "set enabled = false" },
   { at: "profiler.enabled", value: true, hint: "set enabled = false" },

@@ -5,9 +5,11 @@ export type PidFile = Disposable;
 
 /**
  * Writes the pid file, over one that a dead process left behind.
+ *
+ * @param predecessor The running process whose file this is and who is being taken over.
  * @throws StartError when another process runs, or the file can't be written. The caller disposes it.
  */
-export function writePidFile(path: string): PidFile {
+export function writePidFile(path: string, predecessor?: number): PidFile {
   const other = readPid(path);
   if (other === "something else") {
     throw new StartError(
@@ -15,7 +17,8 @@ export function writePidFile(path: string): PidFile {
       "name another file with -p: this one would be overwritten",
     );
   }
-  if (other !== undefined && other !== Deno.pid && runs(other)) {
+  const known = other === undefined || other === Deno.pid || other === predecessor;
+  if (!known && runs(other)) {
     throw new StartError(
       `pid file ${path}: process ${other} is running`,
       "stop it first, or name another pid file with -p; if it isn't twixt, remove the file",
@@ -41,7 +44,8 @@ own=$(readlink "/proc/$PPID/exe") || exit 0
 [ "\${its##*/}" = "\${own##*/}" ]
 `;
 
-function readPid(path: string): number | "something else" | undefined {
+/** The process id that a file holds; undefined where it holds nothing or isn't there. */
+export function readPid(path: string): number | "something else" | undefined {
   try {
     const text = Deno.readTextFileSync(path).trim();
     if (text === "") return undefined;

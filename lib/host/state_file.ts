@@ -43,7 +43,7 @@ function unusable(path: string, why: string): StartError {
 
 /** Finds out before the first change whether a state file can be made there. @throws StartError when not. */
 export function probeStateFile(path: string): void {
-  const temporary = temporaryOf(path);
+  const temporary = `${path}.probe`; // not the one through which another process may be writing
   try {
     removeIfThere(temporary);
     Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 }).close();
@@ -56,13 +56,9 @@ export function probeStateFile(path: string): void {
   }
 }
 
-function temporaryOf(path: string): string {
-  return `${path}.new`;
-}
-
 /** Old or new, never torn: a whole temporary file, on the disk, then renamed. */
 function replace(path: string, text: string): void {
-  const temporary = temporaryOf(path);
+  const temporary = `${path}.new`;
   const bytes = new TextEncoder().encode(text);
   removeIfThere(temporary); // left by a kill; never write through what somebody else has put there
   try {

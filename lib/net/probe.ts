@@ -1,5 +1,5 @@
 import { StartError } from "../errors.ts";
-import type { Bind } from "../model.ts";
+import type { Bind, ServerSpec } from "../model.ts";
 import { classify, whatHappened } from "./errors.ts";
 
 /**
@@ -17,6 +17,34 @@ export function probe(bind: Bind, what: string): number {
   } catch (error) {
     throw bindError(error, bind, what);
   }
+}
+
+/**
+ * Probes the binds of servers. Returns their ports by name.
+ *
+ * @param held The port of a bind that needs no probe.
+ * @throws StartError that names all binds that can't be listened on.
+ */
+export function probeAll(
+  specs: readonly ServerSpec[],
+  held: (spec: ServerSpec) => number | undefined,
+): Map<string, number> {
+  const ports = new Map<string, number>();
+  const failures: StartError[] = [];
+  for (const spec of specs) {
+    try {
+      ports.set(spec.name, held(spec) ?? probe(spec.bind, `server "${spec.name}"`));
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      failures.push(error);
+    }
+  }
+  if (failures.length === 1) throw failures[0]!;
+  if (failures.length > 1) {
+    const lines = failures.map((failure) => `${failure.message} (${failure.hint})`);
+    throw new StartError(lines.join("\n       "), "nothing has been changed");
+  }
+  return ports;
 }
 
 /** Why an address can't be bound, and what to do. */

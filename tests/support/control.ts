@@ -35,7 +35,7 @@ export function fakeControl(fake: FakeControl = {}): Control {
   };
   return {
     config: () => ({
-      process: { watchdogMs: 0, shutdownMs: 0 },
+      process: { watchdogMs: 0, shutdownMs: 0, takeoverMs: 0 },
       logging: { level: "info", output: "stdout", format: "text" },
       servers: new Map(),
       pools: new Map(),

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { findPredecessor, isThere, tellPredecessor } from "../../../../lib/host/takeover.ts";
+import type { StartError } from "../../../../lib/errors.ts";
+
+/** A process, and a pid file that names it. */
+async function started(program: string, ...args: string[]) {
+  const folder = await Deno.makeTempDir();
+  const child = new Deno.Command(program, { args, stdout: "piped", stderr: "null" }).spawn();
+  const pidFile = `${folder}/pid`;
+  await Deno.writeTextFile(pidFile, `${child.pid}\n`);
+  const reader = child.stdout.getReader();
+  return {
+    child,
+    pidFile,
+    /** What it prints next. */
+    says: async () => new TextDecoder().decode((await reader.read()).value),
+    async [Symbol.asyncDispose]() {
+      if (isThere(child.pid)) Deno.kill(child.pid, "SIGKILL");
+      await reader.cancel();
+      await child.status;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+Deno.test("findPredecessor() never picks a program that SIGUSR2 would end", async () => {
+  await using sleep = await started("sleep", "60");
+  assert.throws(() => findPredecessor(sleep.pidFile), (error: StartError) => {
+    assert.equal(
+      error.message,
+      `process ${sleep.child.pid} of ${sleep.pidFile} isn't a twixt that can be taken over`,
+    );
+    return error.hint.includes("remove the pid file");
+  });
+});
+
+Deno.test("findPredecessor() finds one that listens to SIGUSR2, and tellPredecessor() reaches it", async () => {
+  const code = `
+    Deno.addSignalListener("SIGUSR2", () => { console.log("told"); Deno.exit(0); });
+    console.log("up"); setTimeout(() => {}, 60_000);`;
+  await using twixt = await started(Deno.execPath(), "eval", code);
+  assert.equal(await twixt.says(), "up\n");
+  assert.equal(findPredecessor(twixt.pidFile), twixt.child.pid);
+  assert(tellPredecessor(twixt.child.pid));
+  assert.equal(await twixt.says(), "told\n");
+  await twixt.child.status;
+  assert.equal(findPredecessor(twixt.pidFile), undefined);
+  assert.equal(tellPredecessor(twixt.child.pid), false);
+});
+
+Deno.test("findPredecessor() of no file, an empty one or our own number is nobody; of a text an error", async () => {
+  const file = await Deno.makeTempFile();
+  assert.equal(findPredecessor(`${file}.none`), undefined);
+  assert.equal(findPredecessor(file), undefined);
+  await Deno.writeTextFile(file, String(Deno.pid));
+  assert.equal(findPredecessor(file), undefined);
+  await Deno.writeTextFile(file, "[servers.web]");
+  assert.throws(() => findPredecessor(file), /holds something else than a process id/);
+  await Deno.remove(file);
+});
