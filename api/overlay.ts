@@ -59,10 +59,12 @@ function unchanged(error: unknown): unknown {
 }
 
 function nothingAt(control: Control, path: FieldPath): ApiError {
-  if (path.length === 0) return new ApiError(404, "nothing was changed beside the configuration");
   const at = printPath(path);
   const close = suggest(at, fieldsOf(control.overlay()).map(printPath));
-  return new ApiError(404, `the overlay has nothing at "${at}"`, {
+  const error = path.length === 0
+    ? "nothing was changed beside the configuration"
+    : `the overlay has nothing at "${at}"`;
+  return new ApiError(404, error, {
     hint: close === undefined ? "GET /overlay shows what it has" : `did you mean "${close}"?`,
   });
 }

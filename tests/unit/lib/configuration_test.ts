@@ -101,11 +101,149 @@ Deno.test("reload() with a base that can't be used, or has nothing to do, change
   await using backend = greeter("a");
   await using balancer = await configured({ web: serverOf([backend.address]) });
   const { configuration, state, port } = balancer;
-  for (const base of [{ web: { bind: "nonsense" } }, {}]) {
+  const bad = { web: serverOf([], { bind: "nonsense", balance: "roundrobbin" }) };
+  for (const base of [bad, {}]) {
     state.base = base;
-    await assert.rejects(configuration.reload(), { name: "ConfigError" });
+    await assert.rejects(configuration.reload("signal"), { name: "ConfigError" });
     assert.equal(await ask(port("web")), "a");
   }
+  const { applied, failed, last } = configuration.reloads();
+  assert.deepEqual([applied, failed, last!.order], [0, 2, "signal"]);
+  assert.match(last!.errors!.join(), /^x: there is nothing to do: no server and no API; add/);
+});
+
+Deno.test("reload() says what it has changed: in its answer, in the log, in the count", async () => {
+  await using balancer = await configured({ web: serverOf([]), gone: serverOf([]) });
+  const { configuration, state, log } = balancer;
+  state.base = { web: serverOf(["127.0.0.1:1"]), new: serverOf([]) };
+  const before = Date.now();
+  const { changes, conflicts } = await configuration.reload("source");
+  assert.deepEqual(changes, {
+    text: "1 server added, 1 server removed, 1 pool added, 1 pool changed, 1 pool removed",
+    servers: { added: ["new"], changed: [], removed: ["gone"] },
+    pools: { added: ["new"], changed: ["web"], removed: ["gone"] },
+  });
+  assert.deepEqual(conflicts, []);
+  assert.equal(
+    log.lines.at(-1),
+    `info reloaded: ${changes.text} order=source servers_added=new servers_removed=gone ` +
+      "pools_added=new pools_changed=web pools_removed=gone",
+  );
+  const { applied, failed, last } = configuration.reloads();
+  assert.deepEqual([applied, failed, last!.order, last!.changes], [1, 0, "source", changes]);
+  assert.ok(last!.atMs >= before && last!.atMs <= Date.now());
+});
+
+Deno.test("reload() refuses a base that is wrong where the overlay hides it, as a start does", async () => {
+  await using balancer = await configured({ web: serverOf([]), other: serverOf([]) });
+  const { configuration, state } = balancer;
+  await configuration.removeServer("web");
+  state.base = { ...state.base, web: serverOf([], { bind: "nonsense" }) };
+  await assert.rejects(configuration.reload(), {
+    name: "ConfigError",
+    message: /servers\.web\.bind/,
+  });
+  await assert.rejects(configured(state.base, { overlay: state.kept }), {
+    name: "ConfigError",
+    message: /servers\.web\.bind/,
+  });
+});
+
+Deno.test("forget() gives a removed server, a weight and a drain back, in force at once", async () => {
+  await using one = greeter("one");
+  await using two = greeter("two");
+  await using balancer = await configured({
+    web: serverOf([one.address, two.address], { balance: "weight" }),
+  });
+  const { configuration, state, port } = balancer;
+  const answers = async () =>
+    new Set(await Promise.all(Array.from({ length: 40 }, () => ask(port("web")))));
+  const path = ["pools", "web", "backends", one.address];
+  await configuration.changeBackend("web", one.address, { weight: 0 });
+  await configuration.changeBackend("web", two.address, { drain: true });
+  assert.deepEqual(await configuration.forget([...path, "drain"]), undefined);
+  assert.deepEqual(await configuration.forget(["pools", "web", "backends", two.address]), {
+    forgotten: [`pools/web/backends/${two.address}/drain`],
+    changes: "nothing changed",
+  });
+  assert.deepEqual(await answers(), new Set(["two"]));
+  await configuration.forget([...path, "weight"]);
+  assert.deepEqual(await answers(), new Set(["one", "two"]));
+  await configuration.addServer("other", serverOf([]));
+  await configuration.removeServer("web");
+  assert.deepEqual(await configuration.forget(["servers", "web"]), {
+    forgotten: ["servers/web"],
+    changes: "1 server added, 1 pool added",
+  });
+  assert.deepEqual(await answers(), new Set(["one", "two"]));
+  assert.deepEqual(await configuration.forget([]), {
+    forgotten: ["servers/other"],
+    changes: "1 server removed, 1 pool removed",
+  });
+  assert.deepEqual(state.kept, NO_OVERLAY);
+  assert.equal(await configuration.forget(["servers", "web"]), undefined);
+});
+
+Deno.test("forget() of a server that only the API has lets its sessions finish, and its backends' changes go", async () => {
+  await using backend = greeter("a");
+  await using balancer = await configured({ web: serverOf([]) });
+  const { configuration, state } = balancer;
+  await configuration.addServer("new", serverOf([backend.address]));
+  await configuration.changeBackend("new", backend.address, { drain: true });
+  assert.deepEqual(await configuration.forget(["servers", "new"]), {
+    forgotten: ["servers/new", `pools/new/backends/${backend.address}/drain`],
+    changes: "1 server removed, 1 pool removed",
+  });
+  assert.deepEqual(state.kept, NO_OVERLAY);
+});
+
+Deno.test("forget() changes nothing where the base's own version doesn't work", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const bind = `127.0.0.1:${taken.addr.port}`;
+  const overlay: Overlay = { servers: { web: null, free: null }, backends: {} };
+  await using balancer = await configured(
+    { web: serverOf([], { bind }), free: serverOf([], { bind: "127.0.0.1:1" }), on: serverOf([]) },
+    { overlay },
+  );
+  const { configuration, state } = balancer;
+  await assert.rejects(configuration.forget(["servers", "web"]), {
+    name: "StartError",
+    message: `server "web" can't listen on ${bind}: address in use`,
+  });
+  await assert.rejects(configuration.forget([]), { name: "StartError" });
+  assert.deepEqual(state.kept, overlay);
+  assert.deepEqual([...configuration.config().servers.keys()], ["on"]);
+  await configuration.addServer("thief", serverOf([], { bind: "127.0.0.2:1080" }));
+  state.base = { ...state.base, free: serverOf([], { bind: "127.0.0.2:1080" }) };
+  await configuration.reload();
+  await assert.rejects(configuration.forget(["servers", "free"]), (error) => {
+    const { problems } = error as { problems: { path: string[]; file?: string }[] };
+    assert.equal(problems.length, 1);
+    assert.equal(problems[0]!.path.join("."), "servers.thief.bind");
+    return true;
+  });
+  assert.deepEqual([...configuration.config().servers.keys()], ["on", "thief"]);
+});
+
+Deno.test("a state file without memory of the base loads; conflicts are seen from then on", async () => {
+  const address = "127.0.0.1:7001";
+  const overlay: Overlay = {
+    servers: { gone: null },
+    backends: { web: { [address]: { weight: 5 } } },
+  };
+  const base = { web: serverOf([address]), gone: serverOf([]) };
+  await using balancer = await configured(base, { overlay });
+  const { configuration, state } = balancer;
+  assert.deepEqual(configuration.conflicts(), []);
+  state.base = {
+    web: serverOf([`${address} weight=3`]),
+    gone: serverOf([], { max_connections: 1 }),
+  };
+  const { conflicts } = await configuration.reload();
+  assert.deepEqual(conflicts.map(({ at }) => at), [
+    "servers/gone",
+    `pools/web/backends/${address}/weight`,
+  ]);
 });
 
 Deno.test("after a reload that failed, removing a server still goes by the base in force", async () => {
