@@ -71,7 +71,10 @@ function refused(api: string, status: number, answer: unknown): StartError {
   }
   const lines = first.problems.flatMap((
     each,
-  ) => [complaint(each), ...each.hint ? [each.hint] : []]);
+  ) => [
+    complaint(each),
+    ...each.hint ? [`  ${each.hint}`] : [],
+  ]);
   return new StartError(
     `the API at ${api} says:\n       ${lines.join("\n       ")}`,
     "nothing has been changed",

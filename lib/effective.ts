@@ -1,6 +1,6 @@
 /** The configuration that shall be in force: the base with what the API has changed laid over it. Pure. */
 import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, type Problem } from "./errors.ts";
 import type { Config } from "./model.ts";
 import { amend, type Overlay, type Sections, sectionsOf } from "./overlay.ts";
 import type { BaseText } from "./source/source.ts";
@@ -36,7 +36,8 @@ export function effective(base: BaseText, overlay: Overlay, options: EffectiveOp
       },
     });
     refuseIdle(loaded.config, base.file);
-    return { ...loaded, inBase };
+    const warnings = moved(loaded.warnings, overlay, options.overlayFile);
+    return { ...loaded, warnings, inBase };
   } catch (error) {
     throw error instanceof ConfigError ? blamed(error, overlay, options.overlayFile) : error;
   }
@@ -48,13 +49,23 @@ export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
 }
 
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
-  return new ConfigError(error.problems.map((problem) => {
+  const hint = `the API has added this server; mend or move ${file}`;
+  return new ConfigError(moved(error.problems, overlay, file, hint));
+}
+
+/** What is said of a server that the API has added isn't about a line of the base. */
+function moved(
+  problems: readonly Problem[],
+  overlay: Overlay,
+  file: string,
+  hint?: string,
+): Problem[] {
+  return problems.map((problem) => {
     const [section, name] = problem.path;
     const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
     if (!added) return problem;
-    const hint = `the API has added this server; mend or move ${file}`;
-    return { path: problem.path, message: problem.message, hint, file };
-  }));
+    return { path: problem.path, message: problem.message, hint: hint ?? problem.hint, file };
+  });
 }
 
 /**

@@ -28,7 +28,7 @@ export type ReloadCounts = {
 export class Reloads {
   #counts: ReloadCounts = { applied: 0, failed: 0 };
 
-  /** @param wallTime Milliseconds since 1970. */
+  /** `wallTime` gives milliseconds since 1970. */
   constructor(readonly wallTime: () => number) {}
 
   /** How many there were, and how the last one went. */

@@ -291,3 +291,16 @@ Deno.test("a kept server that no longer fits is blamed on the state file, not on
     return true;
   });
 });
+
+Deno.test("a warning about a server that the API has added names the state file, too", async () => {
+  await using balancer = await configured({ web: serverOf(["127.0.0.1:1"]) });
+  const { configuration, log } = balancer;
+  await configuration.addServer("new", serverOf([]));
+  await configuration.reload();
+  const warnings = log.lines.filter((line) => line.startsWith("warning"));
+  assert.equal(warnings.length, 1);
+  assert.match(
+    warnings[0]!,
+    /^warning state\.json: servers\.new\.discovery\.static_list: no backends/,
+  );
+});
