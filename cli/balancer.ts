@@ -91,6 +91,7 @@ export async function startBalancer(
     checkPlaces: new Semaphore(descriptorBudget(descriptors, 0).checks),
     log: log.part("pool"),
     wallTime: Date.now,
+    onDiscoveredWeight: () => configuration.weightsChanged(),
     onHealth: () => configuration.healthChanged(),
     leftDown: configuration.leftDown,
   });

@@ -2,12 +2,28 @@ import { parseDuration } from "../lib/duration.ts";
 import { messageOf, StartError } from "../lib/errors.ts";
 import { runs } from "../lib/host/pid_file.ts";
 import type { Output } from "./output.ts";
+import { conflictTable, type ShownConflict } from "./overlay.ts";
 import { askApi, type RemoteOptions } from "./remote.ts";
+import { printTable } from "./table.ts";
+
+type Names = Readonly<Record<"added" | "changed" | "removed", readonly string[]>>;
 
 /** `twixt reload`: has the running Twixt read its configuration anew. Returns the exit code. */
 export async function reloadCommand(remote: RemoteOptions, output: Output): Promise<number> {
-  const { changes } = await askApi(remote, "POST", "/reload") as { changes: string };
+  const { changes, servers, pools, conflicts } = await askApi(remote, "POST", "/reload") as {
+    changes: string;
+    servers: Names;
+    pools: Names;
+    conflicts: readonly ShownConflict[];
+  };
   output.out(`reloaded: ${changes}\n`);
+  const rows = Object.entries({ servers, pools }).flatMap(([what, names]) =>
+    (["added", "changed", "removed"] as const)
+      .filter((how) => names[how].length > 0)
+      .map((how) => [`  ${what} ${how}`, names[how].join(", ")])
+  );
+  if (rows.length > 0) output.out(printTable(rows));
+  if (conflicts.length > 0) output.out(`\n${conflictTable(conflicts)}`);
   return 0;
 }
 

@@ -1,9 +1,9 @@
 import type { Configuration } from "../lib/configuration.ts";
-import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import type { BaseText } from "../lib/source/source.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { probe } from "../lib/net/probe.ts";
+import { reasonsOf } from "../lib/reloads.ts";
 import { type ApiSetup, startApi } from "./api.ts";
 import type { Balancer } from "./balancer.ts";
 import { setCapacity } from "./capacity.ts";
@@ -21,10 +21,10 @@ export async function reload(
   base?: BaseText,
 ): Promise<void> {
   try {
-    await configuration.reload(base);
+    await configuration.reload(base === undefined ? "signal" : "source", base);
   } catch (error) {
     log.error("the new configuration isn't used, the old one stays in force");
-    for (const line of reasons(error)) log.error(line);
+    for (const line of reasonsOf(error)) log.error(line);
   }
 }
 
@@ -71,16 +71,8 @@ async function changeApi(
     balancer.api = after.api && await startApi(after.api, setup, FREED_MS);
     void old?.close();
   } catch (error) {
-    for (const line of reasons(error)) setup.log.error(line);
+    for (const line of reasonsOf(error)) setup.log.error(line);
   }
-}
-
-/** What is wrong, one line each. */
-function reasons(error: unknown): string[] {
-  const texts = error instanceof ConfigError
-    ? error.problems.map(printProblem)
-    : [error instanceof StartError ? `${error.message}\n${error.hint}` : messageOf(error)];
-  return texts.map((text) => text.replace(/\s*\n\s*/g, "; "));
 }
 
 function needsRestart(before: Config, after: Config): string[] {
