@@ -182,7 +182,7 @@ export class Configuration implements Control {
    */
   reload(order: ReloadOrder = "api", text?: BaseText): Promise<Reloaded> {
     const reload = () => this.around(() => this.#reload(order, text));
-    return this.#reloads.count(order, () => this.#turns.next(reload));
+    return this.#reloads.count(order, () => this.#turns.next(reload), this.#started.log);
   }
 
   async #reload(order: ReloadOrder, text: BaseText | undefined): Promise<Reloaded> {

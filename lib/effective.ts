@@ -49,7 +49,8 @@ export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
 }
 
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
-  const hint = `the API has added this server; mend or move ${file}`;
+  const hint = "the API has added this server: give it back with twixt overlay forget, " +
+    `or mend ${file} while Twixt doesn't run`;
   return new ConfigError(moved(error.problems, overlay, file, hint));
 }
 

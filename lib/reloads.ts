@@ -1,5 +1,6 @@
 import type { Changes } from "./config/diff.ts";
 import { ConfigError, messageOf, printProblem, StartError } from "./errors.ts";
+import type { Log } from "./log.ts";
 
 /** Where the order to reload came from: SIGHUP, the API, or a source that is watched. */
 export type ReloadOrder = "signal" | "api" | "source";
@@ -36,10 +37,11 @@ export class Reloads {
     return this.#counts;
   }
 
-  /** Counts one by its outcome, which is passed on. */
+  /** Counts one by its outcome, which is passed on; a failure is logged, whoever else is told of it. */
   async count<T extends { readonly changes: Changes }>(
     order: ReloadOrder,
     reload: () => Promise<T>,
+    log: Log,
   ): Promise<T> {
     try {
       const done = await reload();
@@ -49,8 +51,11 @@ export class Reloads {
       return done;
     } catch (error) {
       const { applied, failed } = this.#counts;
-      const last = { atMs: this.wallTime(), order, errors: reasonsOf(error) };
+      const errors = reasonsOf(error);
+      const last = { atMs: this.wallTime(), order, errors };
       this.#counts = { applied, failed: failed + 1, last };
+      log.error("the new configuration isn't used, the old one stays in force", { order });
+      for (const line of errors) log.error(line);
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { printHostPort } from "./address.ts";
 import { keyWidth } from "./client_key.ts";
 import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
 import type { Config, PoolStatus, ServerSpec, ServerStatus, ServerTable } from "./model.ts";
@@ -196,6 +197,9 @@ export class Supervisor {
       new Meter(this.options.counters, slot, this.options.clock.now());
     this.#servers.set(spec.name, { table, spec, meter, reported: running?.reported ?? 0 });
     await this.options.workers.serve(table);
+    if (running?.table.port === port && running.table.hostname === hostname) return;
+    const address = printHostPort(hostname, port);
+    this.options.log.info("listening", { server: spec.name, address });
   }
 
   async #restore(name: string, running: Running): Promise<void> {

@@ -286,7 +286,11 @@ Deno.test("a kept server that no longer fits is blamed on the state file, not on
     assert.ok(problems.length > 0);
     for (const { file, line, hint } of problems) {
       assert.deepEqual([file, line], ["state.json", undefined]);
-      assert.equal(hint, "the API has added this server; mend or move state.json");
+      assert.equal(
+        hint,
+        "the API has added this server: give it back with twixt overlay forget, " +
+          "or mend state.json while Twixt doesn't run",
+      );
     }
     return true;
   });
