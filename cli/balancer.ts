@@ -9,6 +9,7 @@ import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { lookup } from "../lib/net/lookup.ts";
 import { Names } from "../lib/net/names.ts";
+import { probe } from "../lib/net/probe.ts";
 import { Semaphore } from "../lib/semaphore.ts";
 import { counterBuffer, Counters } from "../lib/stats/counters.ts";
 import { MAX_WORKERS } from "../lib/stats/layout.ts";
@@ -96,6 +97,7 @@ export async function startBalancer(
     leftDown: configuration.leftDown,
   });
   try {
+    if (takeover === undefined && config.api) probe(config.api.bind, "the API"); // before anything listens
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
     await supervisor.apply(config, { beside: takeover !== undefined })
