@@ -3,8 +3,13 @@ import { parseState, printState, type State } from "../state.ts";
 
 /** Where the state is kept over restarts. */
 export class StateFile {
-  /** Touches nothing yet. */
-  constructor(readonly path: string) {}
+  /** The file itself, where `path` is a link to it: replacing the link would leave the file as it was. */
+  readonly #real: string;
+
+  /** Touches nothing yet. @throws StartError for a link that leads nowhere. */
+  constructor(readonly path: string) {
+    this.#real = realPath(path);
+  }
 
   /**
    * What the file holds; undefined where there is none.
@@ -20,7 +25,24 @@ export class StateFile {
 
   /** Writes the state. @throws when the disk doesn't take it; the file is the old one then. */
   write(state: State): void {
-    replace(this.path, printState(state));
+    replace(this.#real, printState(state));
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!isLink(path)) return path; // not there yet
+    throw unusable(path, `it is a link that leads nowhere (${messageOf(error)})`);
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch {
+    return false; // NotFound
   }
 }
 
@@ -34,6 +56,14 @@ function textOf(path: string): string | undefined {
   throw unusable(path, "it is not a plain file"); // a pipe would never end
 }
 
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isDirectory;
+  } catch {
+    return false; // NotFound
+  }
+}
+
 function unusable(path: string, why: string): StartError {
   return new StartError(
     `state file ${path} can't be used: ${why}`,
@@ -43,11 +73,13 @@ function unusable(path: string, why: string): StartError {
 
 /** Finds out before the first change whether a state file can be made there. @throws StartError when not. */
 export function probeStateFile(path: string): void {
-  const temporary = `${path}.probe`; // not the one through which another process may be writing
+  const real = realPath(path);
+  const temporary = `${real}.probe`; // not the one through which another process may be writing
   try {
     removeIfThere(temporary);
     Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 }).close();
     removeIfThere(temporary);
+    if (isDirectory(`${real}.new`)) throw new Error(`${real}.new is a directory: move it away`);
   } catch (error) {
     throw new StartError(
       `state file ${path} can't be written: ${messageOf(error)}`,
