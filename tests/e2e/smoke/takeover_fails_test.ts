@@ -269,7 +269,7 @@ Deno.test("a start on the ports of a running Twixt without naming its pid file i
   for (const args of [[], ["--takeover", `${twixt.folder}/none.pid`]]) {
     const { code, err } = await runTwixt(["-c", twixt.file, ...args]);
     assert.equal(code, 1);
-    assert.match(err, /server "web" can't listen on .*: address in use/);
+    assert.match(err, /^error: (the API|server "web") can't listen on .*: address in use/);
   }
   await assertServes(twixt, session);
 });
