@@ -2,6 +2,7 @@ import { printHostPort } from "../lib/address.ts";
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
+import type { Notify } from "../lib/host/notify.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
@@ -12,8 +13,9 @@ import { openLog } from "./open_log.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { reload } from "./reload.ts";
+import { openService, signsOfLife, takeServiceEnv, tellReady } from "./service.ts";
 import { Signals } from "./signals.ts";
-import { isSucceeded, stop, yieldService } from "./stop.ts";
+import { stop, successorOf, yieldService } from "./stop.ts";
 import { Takeover } from "./takeover.ts";
 
 /** What to run, and how. */
@@ -47,6 +49,7 @@ const EXIT_WATCHDOG = 70;
 export async function run(parts: Parts, options: RunOptions, output: Output): Promise<number> {
   const startedAtMs = Date.now();
   const fault = faultHook();
+  const manager = takeServiceEnv(); // before anything runs a program
   using signals = new Signals(fault !== undefined);
   const { pidFile } = options;
   const takeover = options.takeover ? Takeover.of(pidFile!) : undefined;
@@ -65,6 +68,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   if (pidFile !== undefined && takeover === undefined) owned.use(writePidFile(pidFile));
   const { log, writer } = await openLog(config.logging);
   surviveRejections(log);
+  const service = owned.use(openService(manager, log));
   for (const warning of warnings) log.warning(printProblem(warning));
   if (options.takeover && !takeover) {
     log.warning("nobody runs who could be taken over", { pidFile });
@@ -82,23 +86,26 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     );
     Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
     announce(parts, balancer, log);
+    tellReady(service, balancer, configuration);
     options.onListening?.(balancer);
     using watching = watch(options, (base) => reload(configuration, log, base), log);
-    using _care = lookAfter(balancer, config, (message) => {
+    using _care = lookAfter(balancer, config, service, (message) => {
       log.error(message);
       output.err(`error: ${message}\n`);
     });
+    const running = { balancer, signals, service, log };
     for (;;) {
       const order = await signals.next();
-      if (order === "stop") return await stop(balancer, signals, log);
+      if (order === "stop") return await stop(running);
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
         await reload(configuration, log);
       }
-      if (order === "yield" && isSucceeded(pidFile, log)) {
+      const successor = order === "yield" ? successorOf(pidFile, log) : undefined;
+      if (successor !== undefined) {
         watching[Symbol.dispose]();
-        return await yieldService(balancer, configuration, signals, log);
+        return await yieldService(running, configuration, successor);
       }
     }
   } finally {
@@ -161,16 +168,18 @@ function announce(parts: Parts, { supervisor, workers, counters }: Balancer, log
   }
 }
 
-/** The control plane's tick: watchdog, rates. Disposing ends it. */
+/** The control plane's tick: watchdog, signs of life, rates. Disposing ends it. */
 function lookAfter(
   { supervisor, workers, counters }: Balancer,
   config: Config,
+  service: Notify,
   complain: (message: string) => void,
 ): Disposable {
   const watchdog = new Watchdog(counters, config.process.watchdogMs, TICK_MS);
+  const showLife = signsOfLife(service, { workers, counters }, TICK_MS);
   const watch = setInterval(() => {
     const worker = watchdog.tick(workers.running());
-    if (worker === undefined) return;
+    if (worker === undefined) return showLife();
     complain(
       `worker ${worker} hangs (no heartbeat for ${config.process.watchdogMs} ms) and can't be ` +
         `stopped; ending the process with code ${EXIT_WATCHDOG} so that it is started anew`,

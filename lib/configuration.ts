@@ -70,6 +70,9 @@ export class Configuration implements Control {
   #leftDown: DownBackends = {};
   #handedOver = false;
 
+  /** Called around each reload, whoever asks for it. */
+  around: (reload: () => Promise<string>) => Promise<string> = (reload) => reload();
+
   /** Has read nothing yet: {@link load} does. */
   constructor(readonly options: ConfigurationOptions) {}
 
@@ -176,20 +179,22 @@ export class Configuration implements Control {
    * has.
    */
   reload(text?: BaseText): Promise<string> {
-    return this.#next(async () => {
-      const { supervisor, log, hooks } = this.#started;
-      const base = text ?? await this.options.source.read();
-      const { config, warnings, inBase } = this.#effective(base, this.#overlay);
-      for (const warning of warnings) log.warning(printProblem(warning));
-      const before = supervisor.config();
-      hooks.check(before, config);
-      const changes = await supervisor.apply(config);
-      this.#base = base;
-      this.#inBase = inBase;
-      log.info(`reloaded: ${changes}`);
-      await hooks.done(before, config);
-      return changes;
-    });
+    return this.#next(() => this.around(() => this.#reload(text)));
+  }
+
+  async #reload(text?: BaseText): Promise<string> {
+    const { supervisor, log, hooks } = this.#started;
+    const base = text ?? await this.options.source.read();
+    const { config, warnings, inBase } = this.#effective(base, this.#overlay);
+    for (const warning of warnings) log.warning(printProblem(warning));
+    const before = supervisor.config();
+    hooks.check(before, config);
+    const changes = await supervisor.apply(config);
+    this.#base = base;
+    this.#inBase = inBase;
+    log.info(`reloaded: ${changes}`);
+    await hooks.done(before, config);
+    return changes;
   }
 
   /** Adds a server. @throws ConfigError, StartError; then nothing has changed. StateError: done, but not saved. */

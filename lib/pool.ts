@@ -84,6 +84,17 @@ export class Pool {
     return this.#sources.ready;
   }
 
+  /** Has every source answered at least once? */
+  get answered(): boolean {
+    return this.#sources.answered;
+  }
+
+  /** Does it know all of its backends, and their addresses? */
+  get settled(): boolean {
+    return this.answered &&
+      this.#members.values().every(({ address }) => address !== undefined);
+  }
+
   /** Does what operators want of its backends, now and when they come back. */
   adjust(adjustments: Adjustments): void {
     this.#adjustments = adjustments;

@@ -37,6 +37,11 @@ export class PoolSources {
     return this.#first;
   }
 
+  /** Has every source answered at least once? */
+  get answered(): boolean {
+    return this.#sources.every(({ list }) => list !== undefined);
+  }
+
   /** Asks these from now on. The list of one that is replaced stays in use until the new one has answered. */
   start(specs: readonly DiscoverySpec[]): void {
     this.stop();

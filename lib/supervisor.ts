@@ -1,36 +1,15 @@
-import type { Clock } from "./clock.ts";
 import { keyWidth } from "./client_key.ts";
 import { type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
-import { StartError } from "./errors.ts";
-import type { Log } from "./log.ts";
-import type {
-  Config,
-  PoolSpec,
-  PoolStatus,
-  ServerSpec,
-  ServerStatus,
-  ServerTable,
-} from "./model.ts";
-import type { Names } from "./net/names.ts";
+import type { Config, PoolStatus, ServerSpec, ServerStatus, ServerTable } from "./model.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
-import { Pool, type PoolOptions } from "./pool.ts";
-import type { Counters } from "./stats/counters.ts";
+import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
 import type { DownBackends } from "./state.ts";
-import type { Slots } from "./stats/slots.ts";
-import type { Workers } from "./workers.ts";
 
 /** What the supervisor works with. */
-export type SupervisorOptions = Omit<PoolOptions, "onTable" | "onLeave"> & {
-  readonly workers: Workers;
-  readonly counters: Counters;
-  readonly slots: Slots;
-  readonly names: Names;
-  readonly clock: Clock;
-  readonly log: Log;
-};
+export type SupervisorOptions = PoolSetOptions;
 
 /** A server that listens. */
 type Running = {
@@ -49,8 +28,8 @@ export type ApplyOptions = {
   readonly beside?: boolean;
 };
 
-/** How long a start or a reload waits for backends, and for workers to use them. */
-const FIRST_BACKENDS_MS = 250;
+/** How long a change waits for workers to use it. */
+const SEEN_MS = 250;
 
 /**
  * Servers and pools by name. Applies configurations: what is equal isn't touched, what is new listens before
@@ -58,14 +37,14 @@ const FIRST_BACKENDS_MS = 250;
  */
 export class Supervisor {
   readonly #servers = new Map<string, Running>();
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools: PoolSet;
   #config: Config;
-  #adjustments: Overlay["backends"] = {};
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `empty` is a configuration without servers, in force until {@link apply}. */
   constructor(empty: Config, readonly options: SupervisorOptions) {
     this.#config = empty;
+    this.#pools = new PoolSet(options);
   }
 
   /** The configuration in force. */
@@ -77,22 +56,19 @@ export class Supervisor {
   status(name: string): ServerStatus | undefined {
     const server = this.#servers.get(name);
     if (server === undefined) return undefined;
-    const backends = this.#pools.get(server.spec.pool)?.status() ?? [];
+    const backends = this.#pools.status(server.spec.pool)?.backends ?? [];
     const refusals = refusalsOf(this.options.counters, server.table.slot);
     return { name, traffic: server.meter.read(), refusals, backends };
   }
 
   /** A pool and its backends now, or undefined when there is no such pool. */
   pool(name: string): PoolStatus | undefined {
-    const pool = this.#pools.get(name);
-    if (pool === undefined) return undefined;
-    return { name, strategy: pool.spec.strategy, backends: pool.status() };
+    return this.#pools.status(name);
   }
 
   /** Does what operators want of backends, by pool; in all workers when this resolves. */
   async adjust(backends: Overlay["backends"]): Promise<void> {
-    this.#adjustments = backends;
-    for (const [name, pool] of this.#pools) pool.adjust(backends[name] ?? {});
+    this.#pools.adjust(backends);
     await this.#seen();
   }
 
@@ -124,7 +100,7 @@ export class Supervisor {
       server.meter.sample(now);
       this.#reportRefusals(server);
     }
-    for (const pool of this.#pools.values()) pool.sample(now);
+    this.#pools.sample(now);
     slots.sweep(workers.seen());
   }
 
@@ -143,19 +119,17 @@ export class Supervisor {
 
   /** The backends that are down, by pool. */
   down(): DownBackends {
-    const pools = [...this.#pools].map(([name, pool]) => [name, pool.down()] as const);
-    return Object.fromEntries(pools.filter(([, keys]) => keys.length > 0));
+    return this.#pools.down();
   }
 
   /** Ends all checks, for a process that takes no new sessions. */
   endChecks(): void {
-    for (const pool of this.#pools.values()) pool.endChecks();
+    this.#pools.endChecks();
   }
 
   /** Ends discoveries and checks. Sessions and listeners are the workers'. */
   stop(): void {
-    for (const pool of this.#pools.values()) pool.stop(this.options.workers.version);
-    this.#pools.clear();
+    this.#pools.stop();
   }
 
   async #apply(config: Config, { cut, beside = false }: ApplyOptions): Promise<string> {
@@ -165,31 +139,21 @@ export class Supervisor {
       (spec) =>
         this.#held(spec, diff) ?? (beside && spec.bind.port > 0 ? spec.bind.port : undefined),
     );
-    const fresh = this.#startPools(diff.pools.added);
-    await this.#firstBackends(fresh);
-    await this.#listen(diff, ports, fresh);
-    await this.#change(diff.pools.changed);
+    await this.#pools.start(diff.pools.added, beside);
+    await this.#listen(diff, ports);
+    await this.#pools.change(diff.pools.changed);
     for (const { name } of diff.servers.removed) await this.#stopServer(name, cut === name);
-    for (const spec of diff.pools.removed) this.#stopPool(spec.name);
+    this.#pools.remove(diff.pools.removed.map(({ name }) => name));
     await this.#seen();
     this.#config = config;
     return summarize(diff);
-  }
-
-  async #change(specs: readonly PoolSpec[]): Promise<void> {
-    const changed = specs.map((spec) => {
-      const pool = this.#pools.get(spec.name)!;
-      pool.update(spec);
-      return pool;
-    });
-    if (changed.length > 0) await this.#firstBackends(changed);
   }
 
   /** Waits until every worker uses what it was told: then what is reported as done is in effect. */
   async #seen(): Promise<void> {
     const { workers, clock } = this.options;
     const { version } = workers;
-    const end = clock.now() + FIRST_BACKENDS_MS;
+    const end = clock.now() + SEEN_MS;
     while (workers.seen() < version && clock.now() < end) await clock.sleep(2);
   }
 
@@ -205,47 +169,8 @@ export class Supervisor {
     return leaves.some(({ name }) => name === other?.table.name) ? other?.table.port : undefined;
   }
 
-  /** All of them or, when the counters have no room, none. */
-  #startPools(specs: readonly PoolSpec[]): Pool[] {
-    const started: Pool[] = [];
-    try {
-      for (const spec of specs) started.push(this.#startPool(spec));
-      return started;
-    } catch (error) {
-      for (const pool of started) this.#stopPool(pool.spec.name);
-      throw error;
-    }
-  }
-
-  #startPool(spec: PoolSpec): Pool {
-    const { workers } = this.options;
-    const pool = new Pool(spec, this.#takeSlot(), {
-      ...this.options,
-      onTable: (table) => workers.setPool(table),
-      onLeave: (slots, drained) => workers.cut(slots, drained),
-    }, this.#adjustments[spec.name]);
-    this.#pools.set(spec.name, pool);
-    return pool;
-  }
-
-  #stopPool(name: string): void {
-    this.#pools.get(name)?.stop(this.options.workers.forgetPool(name));
-    this.#pools.delete(name);
-  }
-
-  async #firstBackends(pools: readonly Pool[]): Promise<void> {
-    const enough = new AbortController();
-    const ready = Promise.all(pools.map((pool) => pool.ready));
-    await Promise.race([ready, this.options.clock.sleep(FIRST_BACKENDS_MS, enough.signal)]);
-    enough.abort();
-  }
-
   /** Opens what is new and changes what is changed; undoes it all when one of them fails. */
-  async #listen(
-    diff: ConfigDiff,
-    ports: Map<string, number>,
-    fresh: readonly Pool[],
-  ): Promise<void> {
+  async #listen(diff: ConfigDiff, ports: Map<string, number>): Promise<void> {
     const before = new Map(this.#servers);
     const touched: string[] = [];
     try {
@@ -256,7 +181,7 @@ export class Supervisor {
     } catch (error) {
       for (const name of touched) if (!before.has(name)) await this.#stopServer(name);
       for (const [name, running] of before) await this.#restore(name, running);
-      for (const pool of fresh) this.#stopPool(pool.spec.name);
+      this.#pools.remove(diff.pools.added.map(({ name }) => name));
       throw error;
     }
   }
@@ -264,7 +189,7 @@ export class Supervisor {
   async #serve(spec: ServerSpec, port: number): Promise<void> {
     const { bind, ...rest } = spec;
     const running = this.#servers.get(spec.name);
-    const slot = running?.table.slot ?? this.#takeSlot();
+    const slot = running?.table.slot ?? this.options.slots.needed();
     const { hostname } = bind;
     const table: ServerTable = { ...rest, slot, hostname, port, keyWidth: keyWidth(bind) };
     const meter = running?.meter ??
@@ -284,11 +209,5 @@ export class Supervisor {
     this.#servers.delete(name);
     await this.options.workers.stop(name, abort);
     this.options.slots.give(server.table.slot, this.options.workers.version);
-  }
-
-  #takeSlot(): number {
-    const slot = this.options.slots.take();
-    if (slot !== undefined) return slot;
-    throw new StartError("the table of counters is full", "use fewer servers, pools or backends");
   }
 }

@@ -1,3 +1,4 @@
+import { StartError } from "../errors.ts";
 import type { Counters } from "./counters.ts";
 import { PROCESS_SLOT, SLOTS } from "./layout.ts";
 
@@ -18,6 +19,13 @@ export class Slots {
     const slot = this.#free.pop() ?? (this.#next < SLOTS ? this.#next++ : undefined);
     if (slot !== undefined) this.counters.clear(slot);
     return slot;
+  }
+
+  /** As {@link take}. @throws StartError when every slot is in use. */
+  needed(): number {
+    const slot = this.take();
+    if (slot !== undefined) return slot;
+    throw new StartError("the table of counters is full", "use fewer servers, pools or backends");
   }
 
   /** Gives a slot back; tables up to `version` may still name it. */
