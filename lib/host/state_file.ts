@@ -1,5 +1,6 @@
 import { messageOf, StartError } from "../errors.ts";
 import { parseState, printState, type State } from "../state.ts";
+import { probeFile, replaceFile } from "./replace_file.ts";
 
 /** Where the state is kept over restarts. */
 export class StateFile {
@@ -20,7 +21,7 @@ export class StateFile {
 
   /** Writes the state. @throws when the disk doesn't take it; the file is the old one then. */
   write(state: State): void {
-    replace(this.path, printState(state));
+    replaceFile(this.path, printState(state));
   }
 }
 
@@ -43,39 +44,5 @@ function unusable(path: string, why: string): StartError {
 
 /** Finds out before the first change whether a state file can be made there. @throws StartError when not. */
 export function probeStateFile(path: string): void {
-  const temporary = `${path}.probe`; // not the one through which another process may be writing
-  try {
-    removeIfThere(temporary);
-    Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 }).close();
-    removeIfThere(temporary);
-  } catch (error) {
-    throw new StartError(
-      `state file ${path} can't be written: ${messageOf(error)}`,
-      "choose a path in a folder that exists and that this user may write to",
-    );
-  }
-}
-
-/** Old or new, never torn: a whole temporary file, on the disk, then renamed. */
-function replace(path: string, text: string): void {
-  const temporary = `${path}.new`;
-  const bytes = new TextEncoder().encode(text);
-  removeIfThere(temporary); // left by a kill; never write through what somebody else has put there
-  try {
-    using file = Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-    file.syncSync();
-  } catch (error) {
-    removeIfThere(temporary);
-    throw error;
-  }
-  Deno.renameSync(temporary, path);
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // it isn't there, or can't be removed, and then it can't be made anew either
-  }
+  probeFile(path, "state file");
 }
