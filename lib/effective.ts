@@ -43,13 +43,16 @@ export function effective(base: BaseText, overlay: Overlay, options: EffectiveOp
 }
 
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
-  return new ConfigError(error.problems.map((problem) => {
-    const [section, name] = problem.path;
-    const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
-    if (!added) return problem;
-    const hint = `the API has added this server; mend or move ${file}`;
-    return { path: problem.path, message: problem.message, hint, file };
-  }));
+  return new ConfigError(
+    error.problems.map((problem) => {
+      const [section, name] = problem.path;
+      const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
+      if (!added) return problem;
+      const hint = `the API has added this server; mend or move ${file}`;
+      return { path: problem.path, message: problem.message, hint, file };
+    }),
+    error.warnings,
+  );
 }
 
 /**
