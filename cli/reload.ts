@@ -24,6 +24,9 @@ export async function reload(
     await configuration.reload(base);
   } catch (error) {
     log.error("the new configuration isn't used, the old one stays in force");
+    if (error instanceof ConfigError) {
+      for (const warning of error.warnings) log.warning(printProblem(warning));
+    }
     for (const line of reasons(error)) log.error(line);
   }
 }

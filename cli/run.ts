@@ -62,7 +62,9 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     startedAtMs,
     wallTime: Date.now,
   });
-  const { config, warnings } = await configuration.load();
+  const loaded = await unlessStopped(configuration.load(signals.stop), signals);
+  if (loaded === undefined) return 0;
+  const { config, warnings } = loaded;
   using owned = new DisposableStack();
   owned.defer(() => configuration.close());
   if (pidFile !== undefined && takeover === undefined) owned.use(writePidFile(pidFile));
@@ -113,6 +115,16 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   }
 }
 
+/** What was loaded; undefined where an order to stop has ended the wait for it. */
+async function unlessStopped<T>(loaded: Promise<T>, { stop }: Signals): Promise<T | undefined> {
+  try {
+    return await loaded;
+  } catch (error) {
+    if (stop.aborted) return undefined;
+    throw error;
+  }
+}
+
 /** Reloads with each text that the source tells of. Disposing ends it. */
 function watch(
   { source, watch }: RunOptions,
@@ -127,6 +139,7 @@ function watch(
         log.error("the configuration's source can't be read; the last good one stays in force", {
           why,
         }),
+      recovered: () => log.info("the configuration's source can be read again"),
     }, stop.signal);
   }
   return { [Symbol.dispose]: () => stop.abort() };

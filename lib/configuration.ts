@@ -86,10 +86,10 @@ export class Configuration implements Control {
     return this.#leftDown;
   }
 
-  /** Reads base and state file for the start. @throws ConfigError, StartError. */
-  async load(): Promise<Loaded> {
+  /** Reads base and state file for the start, unless `signal` aborts. @throws ConfigError, StartError. */
+  async load(signal?: AbortSignal): Promise<Loaded> {
     const { source, kinds, lenient, stateFile } = this.options;
-    const base = this.#base = await source.read();
+    const base = this.#base = await source.read(signal);
     const alone = loadConfig(base.text, { ...base, kinds, lenient });
     this.#stateFile = stateFile(alone.config);
     const { overlay, down } = this.#stateFile?.read() ?? NO_STATE;
@@ -102,15 +102,12 @@ export class Configuration implements Control {
 
   /** From now on changes are put into force by this supervisor, where it has started with {@link load}'s answer. */
   async attach(supervisor: Supervisor, log: Log, hooks: Hooks): Promise<void> {
-    const keeper = new StateKeeper({
-      file: this.#stateFile,
-      overlay: this.#overlay,
-      down: () => supervisor.down(),
-      log,
-    });
+    const down = () => supervisor.down();
+    const keeper = new StateKeeper({ file: this.#stateFile, overlay: this.#overlay, down, log });
     if (!this.options.inherits) keeper.begin();
     this.#running = { supervisor, keeper, log, hooks };
     await supervisor.adjust(this.#overlay.backends);
+    this.options.source.inForce?.(this.#base!, log);
   }
 
   /** Checks have taken a backend down, or brought one back. */
@@ -193,6 +190,7 @@ export class Configuration implements Control {
     this.#base = base;
     this.#inBase = inBase;
     log.info(`reloaded: ${changes}`);
+    this.options.source.inForce?.(base, log);
     await hooks.done(before, config);
     return changes;
   }
