@@ -58,11 +58,12 @@ class Patient {
       if (!(error instanceof StartError) || error.usage || signal?.aborted) throw error;
       return await this.#fallBack(error);
     }
+    if (this.options.fallback === undefined) return first; // whoever loads it tells what is wrong
     try {
       this.options.judge(first);
       return first;
     } catch (error) {
-      if (!(error instanceof ConfigError) || this.options.fallback === undefined) throw error;
+      if (!(error instanceof ConfigError)) throw error;
       return await this.#fallBack(error);
     }
   }
