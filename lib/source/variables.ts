@@ -20,7 +20,9 @@ export function withVariables(valueOf: (name: string) => string | undefined): Pr
 }
 
 /** Leaves a text as it is. */
-export const asWritten: Prepare = (text) => text;
+export function asWritten<T extends ConfigText | BaseText>(text: T): T & BaseText {
+  return text;
+}
 
 /** A source whose texts are prepared; it learns of the text as it was written when that is in force. */
 export function prepared(source: Source, prepare: Prepare): Source {
