@@ -5,13 +5,14 @@ import type { Log } from "../lib/log.ts";
 import type { ApiSpec } from "../lib/model.ts";
 import { readOnlyForOthers, requireLogin } from "./auth.ts";
 import { jsonBodies } from "./body.ts";
-import { changes } from "./changes.ts";
 import { allowOtherSites } from "./cors.ts";
 import { type Dump, dump } from "./dump.ts";
 import type { ApiApp, ApiEnv } from "./env.ts";
 import { answerError } from "./errors.ts";
 import { info, ping } from "./info.ts";
+import { overlay } from "./overlay.ts";
 import { pools } from "./pools.ts";
+import { reload } from "./reload.ts";
 import { servers } from "./servers.ts";
 import { noRoute } from "./unknown.ts";
 import { ownPagesOnly } from "./writes.ts";
@@ -48,7 +49,8 @@ export function createApp(control: Control, options: ApiOptions): ApiApp {
   app.route("/", info(control, options.version, wallTime));
   app.route("/", servers(control));
   app.route("/", pools(control));
-  app.route("/", changes(control));
+  app.route("/", reload(control));
+  app.route("/", overlay(control));
   app.route("/", dump(control, options.dump));
   app.notFound((c) => {
     throw noRoute(app, c);

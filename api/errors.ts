@@ -22,7 +22,7 @@ export class ApiError extends Error {
 }
 
 /**
- * The answer to an error: `{ "error", "key", "hint" }`, the last two only where they are known. A {@link ConfigError} of
+ * The answer to an error: `{ "error", "key", "hint" }`, the last two only where they are known; beside a file's line, `"file"` and `"line"`. A {@link ConfigError} of
  * several problems has them all under `problems`, too. What nobody expected is logged, and the caller learns no more than
  * that.
  *
@@ -48,6 +48,8 @@ function configBody(problems: readonly Problem[]): Record<string, unknown> {
     error: problem.message,
     key: problem.path.join(".") || undefined,
     hint: problem.hint || undefined,
+    // without a line it is the request's body that is wrong
+    ...problem.line === undefined ? {} : { file: problem.file, line: problem.line },
   }));
   return { ...first, problems: others.length === 0 ? undefined : [first, ...others] };
 }

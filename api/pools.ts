@@ -42,7 +42,8 @@ async function change(control: Control, c: ApiContext, pool: string): Promise<Re
 
 const CHANGE = z.strictObject({
   weight: z.int().min(0).max(2 ** 31 - 1).nullable().optional(),
-  drain: z.union([z.boolean(), z.string()]).optional(),
+  drain: z.union([z.boolean(), z.string()], { error: "is neither true, false nor a duration" })
+    .optional(),
 });
 
 const HINT =
@@ -72,7 +73,7 @@ function drainMs(text: string): number {
   if (ms !== undefined && ms >= 0) return ms;
   throw new ApiError(400, `"${text}" is not a duration`, {
     key: "drain",
-    hint: 'for example "30s"',
+    hint: 'a number and a unit (ms, s, m, h), for example "30s" or "1h30m"',
   });
 }
 

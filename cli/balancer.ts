@@ -1,7 +1,7 @@
 import type { ApiServer } from "../api/serve.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Configuration } from "../lib/configuration.ts";
-import { messageOf } from "../lib/errors.ts";
+import { messageOf, StartError } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
@@ -9,6 +9,7 @@ import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { lookup } from "../lib/net/lookup.ts";
 import { Names } from "../lib/net/names.ts";
+import { probe } from "../lib/net/probe.ts";
 import { Semaphore } from "../lib/semaphore.ts";
 import { counterBuffer, Counters } from "../lib/stats/counters.ts";
 import { MAX_WORKERS } from "../lib/stats/layout.ts";
@@ -91,13 +92,21 @@ export async function startBalancer(
     checkPlaces: new Semaphore(descriptorBudget(descriptors, 0).checks),
     log: log.part("pool"),
     wallTime: Date.now,
+    onDiscoveredWeight: () => configuration.weightsChanged(),
     onHealth: () => configuration.healthChanged(),
     leftDown: configuration.leftDown,
   });
   try {
+    if (takeover === undefined && config.api) probe(config.api.bind, "the API"); // before anything listens
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
-    await supervisor.apply(config, { beside: takeover !== undefined });
+    await supervisor.apply(config, { beside: takeover !== undefined })
+      .catch((error) => Promise.reject(overlayNamed(error, configuration)));
+    const { servers, backends } = configuration.overlay();
+    const changed = { servers: Object.keys(servers), pools: Object.keys(backends) };
+    if (changed.servers.length + changed.pools.length > 0) {
+      log.info("changes made through the API before are in force: see twixt overlay", changed);
+    }
     const setup = { parts, control: configuration, descriptors, log };
     const hooks = {
       check: probeApi,
@@ -148,6 +157,17 @@ async function startApiAfter(
     });
     return undefined;
   }
+}
+
+/** A server that can't listen and stands in no file that people wrote: says where it comes from. */
+function overlayNamed(error: unknown, configuration: Configuration): unknown {
+  if (!(error instanceof StartError)) return error;
+  const names = Object.entries(configuration.overlay().servers)
+    .filter(([name, section]) => section !== null && error.message.includes(`server "${name}" `))
+    .map(([name]) => name);
+  if (names.length === 0) return error;
+  const hint = `the API has added ${names.join(", ")}: take it out of the state file to do without`;
+  return new StartError(error.message, `${error.hint}; ${hint}`);
 }
 
 function workerCount(config: Config, quotaCores: number | undefined): number {

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { oneOf } from "../lib/config/suggest.ts";
 import { argumentsOf } from "./arguments.ts";
@@ -7,6 +7,7 @@ import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
 import { drainCommand, type DrainOptions, reloadCommand, stopCommand } from "./operate.ts";
 import type { Output } from "./output.ts";
+import { forgetCommand, overlayCommand, type OverlayOptions } from "./overlay.ts";
 import type { Parts } from "./parts.ts";
 import type { RemoteOptions } from "./remote.ts";
 import {
@@ -119,6 +120,19 @@ function operating(program: Command, output: Output, done: (code: number) => voi
     .addHelpText("after", "\nExample:\n  twixt drain web 10.0.0.1:80 --for 30s")
     .action(async (pool: string, backend: string, options: DrainOptions) =>
       done(await drainCommand(pool, backend, options, output))
+    );
+  withRemoteOptions(program.command("overlay"))
+    .description("show what was changed through the API, or give it back to the configuration")
+    .addArgument(new Argument("[action]", "forget: give back").choices(["forget"]))
+    .argument("[paths...]", "what, as shown: servers/NAME, pools/POOL/backends/HOST:PORT/weight")
+    .option("--all", "forget everything")
+    .addHelpText("after", "\nExample:\n  twixt overlay\n  twixt overlay forget servers/web")
+    .action(async (action: string | undefined, paths: string[], options: OverlayOptions) =>
+      done(
+        await (action === undefined
+          ? overlayCommand(options, output)
+          : forgetCommand(paths, options, output)),
+      )
     );
   program.command("stop")
     .description("end a running Twixt when its sessions have ended, and wait for it")

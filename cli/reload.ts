@@ -1,9 +1,8 @@
 import type { Configuration } from "../lib/configuration.ts";
-import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import type { BaseText } from "../lib/source/source.ts";
-import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { probe } from "../lib/net/probe.ts";
+import { reasonsOf } from "../lib/reloads.ts";
 import { type ApiSetup, startApi } from "./api.ts";
 import type { Balancer } from "./balancer.ts";
 import { setCapacity } from "./capacity.ts";
@@ -11,24 +10,9 @@ import { setCapacity } from "./capacity.ts";
 /** An address is free soon after its listener was closed. */
 const FREED_MS = 500;
 
-/**
- * Reloads because a signal said so, or because the source has told of this text: what is wrong is told to the log; this
- * never throws.
- */
-export async function reload(
-  configuration: Configuration,
-  log: Log,
-  base?: BaseText,
-): Promise<void> {
-  try {
-    await configuration.reload(base);
-  } catch (error) {
-    log.error("the new configuration isn't used, the old one stays in force");
-    if (error instanceof ConfigError) {
-      for (const warning of error.warnings) log.warning(printProblem(warning));
-    }
-    for (const line of reasons(error)) log.error(line);
-  }
+/** Reloads because a signal said so, or because the source has told of this text. It never throws: failures are logged. */
+export async function reload(configuration: Configuration, base?: BaseText): Promise<void> {
+  await configuration.reload(base === undefined ? "signal" : "source", base).catch(() => {});
 }
 
 /** What a reload means for all that isn't the supervisor's. It never throws: servers and pools have changed already. */
@@ -74,16 +58,8 @@ async function changeApi(
     balancer.api = after.api && await startApi(after.api, setup, FREED_MS);
     void old?.close();
   } catch (error) {
-    for (const line of reasons(error)) setup.log.error(line);
+    for (const line of reasonsOf(error)) setup.log.error(line);
   }
-}
-
-/** What is wrong, one line each. */
-function reasons(error: unknown): string[] {
-  const texts = error instanceof ConfigError
-    ? error.problems.map(printProblem)
-    : [error instanceof StartError ? `${error.message}\n${error.hint}` : messageOf(error)];
-  return texts.map((text) => text.replace(/\s*\n\s*/g, "; "));
 }
 
 function needsRestart(before: Config, after: Config): string[] {

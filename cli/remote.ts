@@ -53,11 +53,36 @@ function encodeBase64(text: string): string {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
+/** One thing that is wrong, as the API says it. */
+type Complaint = {
+  readonly error?: string;
+  readonly key?: string;
+  readonly hint?: string;
+  readonly file?: string;
+  readonly line?: number;
+};
+
 function refused(api: string, status: number, answer: unknown): StartError {
-  const { error = `status ${status}`, hint = "" } = (answer ?? {}) as {
-    error?: string;
-    hint?: string;
-  };
+  const first = (answer ?? {}) as Complaint & { readonly problems?: readonly Complaint[] };
   const login = status === 401 ? "; give it with --login LOGIN:PASSWORD or TWIXT_LOGIN" : "";
-  return new StartError(`the API at ${api} says: ${error}`, `${hint}${login}`);
+  if (first.problems === undefined) {
+    const text = complaint({ error: `status ${status}`, ...first });
+    return new StartError(`the API at ${api} says: ${text}`, `${first.hint ?? ""}${login}`);
+  }
+  const lines = first.problems.flatMap((
+    each,
+  ) => [
+    complaint(each),
+    ...each.hint ? [`  ${each.hint}`] : [],
+  ]);
+  return new StartError(
+    `the API at ${api} says:\n       ${lines.join("\n       ")}`,
+    "nothing has been changed",
+  );
+}
+
+/** `twixt.toml:12: servers.web.bind: "x" is not an address` */
+function complaint({ error = "", key, file, line }: Complaint): string {
+  const place = file === undefined ? "" : `${file}:${line}: `;
+  return `${place}${key === undefined ? "" : `${key}: `}${error}`;
 }

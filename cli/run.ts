@@ -1,6 +1,5 @@
-import { printHostPort } from "../lib/address.ts";
 import { Configuration } from "../lib/configuration.ts";
-import { messageOf, printProblem } from "../lib/errors.ts";
+import { messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
 import type { Notify } from "../lib/host/notify.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
@@ -90,7 +89,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     announce(parts, balancer, log);
     tellReady(service, balancer, configuration);
     options.onListening?.(balancer);
-    using watching = watch(options, (base) => reload(configuration, log, base), log);
+    using watching = watch(options, (base) => reload(configuration, base), log);
     using _care = lookAfter(balancer, config, service, (message) => {
       log.error(message);
       output.err(`error: ${message}\n`);
@@ -98,11 +97,14 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     const running = { balancer, signals, service, log };
     for (;;) {
       const order = await signals.next();
-      if (order === "stop") return await stop(running);
+      if (order === "stop") {
+        watching[Symbol.dispose](); // a change that comes now would listen anew
+        return await stop(running);
+      }
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
-        await reload(configuration, log);
+        void reload(configuration); // an order to stop doesn't wait for it
       }
       const successor = order === "yield" ? successorOf(pidFile, log) : undefined;
       if (successor !== undefined) {
@@ -147,7 +149,12 @@ function watch(
 
 /** The state file: as configured, or beside the pid file. */
 function stateFileOf({ process }: Config, pidFile: string | undefined): StateFile | undefined {
-  if (process.stateFile !== undefined) probeStateFile(process.stateFile);
+  if (process.stateFile !== undefined) {
+    if (process.stateFile === pidFile) {
+      throw new StartError(`state_file and pid file are both ${pidFile}`, "name two files", true);
+    }
+    probeStateFile(process.stateFile);
+  }
   const path = process.stateFile ?? beside(pidFile);
   return path === undefined ? undefined : new StateFile(path);
 }
@@ -170,15 +177,12 @@ function surviveRejections(log: Log): void {
   });
 }
 
-function announce(parts: Parts, { supervisor, workers, counters }: Balancer, log: Log): void {
+function announce(parts: Parts, { workers, counters }: Balancer, log: Log): void {
   log.info(`twixt ${parts.version}`, {
     pid: Deno.pid,
     workers: workers.options.count,
     sessions_allowed: counters.capacity,
   });
-  for (const { name, hostname, port } of supervisor.listening()) {
-    log.info("listening", { server: name, address: printHostPort(hostname, port) });
-  }
 }
 
 /** The control plane's tick: watchdog, signs of life, rates. Disposing ends it. */

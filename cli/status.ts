@@ -1,5 +1,6 @@
 import { askApi, type RemoteOptions } from "./remote.ts";
 import type { Output } from "./output.ts";
+import { printTable } from "./table.ts";
 
 type Server = { readonly bind: string; readonly pool?: string };
 type Backend = {
@@ -38,7 +39,7 @@ export async function statusCommand(remote: RemoteOptions, output: Output): Prom
     if (stats === undefined) continue; // it has gone since it was listed
     rows.push(serverRow(name, server, stats), ...stats.backends.map(backendRow));
   }
-  output.out(rows.length === 1 ? "no servers\n" : table(rows));
+  output.out(rows.length === 1 ? "no servers\n" : printTable(rows));
   return 0;
 }
 
@@ -70,15 +71,4 @@ export function bytes(count: number): string {
     unit++;
   }
   return unit === 0 ? String(rest) : `${rest.toFixed(rest < 10 ? 1 : 0)}${units[unit]}`;
-}
-
-/** Columns, the first to the left, the others to the right. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) =>
-    row.map((cell, column) =>
-      column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-    ).join("  ").trimEnd()
-  );
-  return `${lines.join("\n")}\n`;
 }

@@ -1,56 +1,36 @@
-import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
-import type { BackendChange, ConfigSource, Control } from "./control.ts";
-import { type Effective, effective } from "./effective.ts";
+import type { Loaded } from "./config/load.ts";
+import { changedNames } from "./config/diff.ts";
+import type { ConfigurationOptions, Hooks } from "./configuration_options.ts";
+import { ConflictLog } from "./conflict_log.ts";
+import { type Conflict, factsOf, findConflicts } from "./conflicts.ts";
+import type { BackendChange, ConfigSource, Control, Reloaded } from "./control.ts";
+import { baseAlone, effective, type EffectiveOptions } from "./effective.ts";
 import { printProblem, StartError } from "./errors.ts";
-import type { StateFile } from "./host/state_file.ts";
+import type { FieldPath, Forgotten } from "./forget.ts";
 import type { Log } from "./log.ts";
 import {
-  backendKey,
   type BackendStatus,
   type Config,
+  findBackend,
   type PoolStatus,
   type ServerStatus,
 } from "./model.ts";
-import {
-  type BackendOverlay,
-  NO_OVERLAY,
-  type Overlay,
-  withBackend,
-  withoutServer,
-  withServer,
-} from "./overlay.ts";
-import type { BaseText, Source } from "./source/source.ts";
+import * as operations from "./operations.ts";
+import { type BaseFacts, NO_OVERLAY, type Overlay, remembering, type Sections } from "./overlay.ts";
+import { type ReloadCounts, type ReloadOrder, Reloads } from "./reloads.ts";
+import type { BaseText } from "./source/source.ts";
 import { type DownBackends, NO_STATE, type State } from "./state.ts";
 import { StateKeeper } from "./state_keeper.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { Turns } from "./turns.ts";
 
-/** What the effective configuration is made from. */
-export type ConfigurationOptions = {
-  /** Where the base comes from. */
-  readonly source: Source;
-  readonly kinds: Kinds;
-  readonly lenient: boolean;
-  /** Where changes made through the API are kept; without a file they end with the process. @throws StartError */
-  stateFile(config: Config): Pick<StateFile, "path" | "read" | "write"> | undefined;
-  /** Another process still keeps the state; what it leaves comes with {@link Configuration.inherit}. */
-  readonly inherits?: boolean;
-  readonly startedAtMs: number;
-  /** Milliseconds since 1970. */
-  wallTime(): number;
-};
-
-/** What a change means for all that isn't the supervisor's. */
-export type Hooks = {
-  /** Called before anything changes. @throws StartError when it can't be done. */
-  check(before: Config, after: Config): void;
-  /** Called when servers and pools have changed. */
-  done(before: Config, after: Config): Promise<void>;
-};
+export type { ConfigurationOptions, Hooks };
 
 /** What changes are put into force with. */
 type Running = {
   readonly supervisor: Supervisor;
   readonly keeper: StateKeeper;
+  readonly conflicts: ConflictLog;
   readonly log: Log;
   readonly hooks: Hooks;
 };
@@ -63,18 +43,20 @@ export class Configuration implements Control {
   #base: BaseText | undefined;
   #overlay: Overlay = NO_OVERLAY;
   #stateFile: ReturnType<ConfigurationOptions["stateFile"]>;
-  /** The names of the base's own servers. */
-  #inBase: readonly string[] = [];
+  /** The base's own servers. */
+  #inBase: Sections = {};
   #running: Running | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #leftDown: DownBackends = {};
-  #handedOver = false;
+  readonly #reloads: Reloads;
 
   /** Called around each reload, whoever asks for it. */
-  around: (reload: () => Promise<string>) => Promise<string> = (reload) => reload();
+  around: <T>(reload: () => Promise<T>) => Promise<T> = (reload) => reload();
 
   /** Has read nothing yet: {@link load} does. */
-  constructor(readonly options: ConfigurationOptions) {}
+  constructor(readonly options: ConfigurationOptions) {
+    this.#reloads = new Reloads(options.wallTime);
+  }
 
   /** When the process started, milliseconds since 1970. */
   get startedAtMs(): number {
@@ -88,14 +70,13 @@ export class Configuration implements Control {
 
   /** Reads base and state file for the start, unless `signal` aborts. @throws ConfigError, StartError. */
   async load(signal?: AbortSignal): Promise<Loaded> {
-    const { source, kinds, lenient, stateFile } = this.options;
+    const { source, stateFile } = this.options;
     const base = this.#base = await source.read(signal);
-    const alone = loadConfig(base.text, { ...base, kinds, lenient });
-    this.#stateFile = stateFile(alone.config);
+    this.#stateFile = stateFile(baseAlone(base, this.#reading));
     const { overlay, down } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
     if (this.options.inherits) this.#leftDown = down;
-    const loaded = this.#effective(base, overlay);
+    const loaded = effective(base, overlay, this.#reading);
     this.#inBase = loaded.inBase;
     return loaded;
   }
@@ -105,8 +86,16 @@ export class Configuration implements Control {
     const down = () => supervisor.down();
     const keeper = new StateKeeper({ file: this.#stateFile, overlay: this.#overlay, down, log });
     if (!this.options.inherits) keeper.begin();
-    this.#running = { supervisor, keeper, log, hooks };
+    const conflicts = new ConflictLog({
+      find: () => findConflicts(this.#overlay, this.#facts),
+      queue: (task) => this.#turns.next(task),
+      log,
+    });
+    this.#running = { supervisor, keeper, conflicts, log, hooks };
     await supervisor.adjust(this.#overlay.backends);
+    // an overlay that was kept without what the base said goes by what it says now
+    this.#overlay = remembering(this.#overlay, this.#facts);
+    conflicts.reloaded();
     this.options.source.inForce?.(this.#base!, log);
   }
 
@@ -117,9 +106,10 @@ export class Configuration implements Control {
 
   /** Another process has taken over: the state is written a last time, and nothing can be changed any more. */
   handOver(): Promise<void> {
-    return this.#next(() => {
+    return this.#turns.next(() => {
       this.#started.keeper.handOver();
-      this.#handedOver = true;
+      const hint = "ask that one";
+      this.#turns.end(new StartError("another process has taken over from this one", hint));
       return Promise.resolve();
     });
   }
@@ -129,15 +119,17 @@ export class Configuration implements Control {
    * on. @throws StateError, ConfigError, StartError
    */
   inherit(state: State | undefined): Promise<void> {
-    return this.#next(async () => {
-      const { supervisor, keeper } = this.#started;
+    return this.#turns.next(async () => {
+      const { supervisor, keeper, conflicts } = this.#started;
       keeper.begin();
       if (state === undefined) return;
       const { overlay } = state;
-      const { config } = this.#effective(this.#base!, overlay);
+      const { config } = effective(this.#base!, overlay, this.#reading);
       await supervisor.apply(config, { beside: true });
       await supervisor.adjust(overlay.backends);
-      this.#keep(overlay);
+      this.#overlay = remembering(overlay, this.#facts);
+      conflicts.reloaded();
+      this.#keep(this.#overlay);
     });
   }
 
@@ -171,52 +163,62 @@ export class Configuration implements Control {
     return this.#overlay;
   }
 
+  /** Where the base has changed what the overlay changes, too; secrets are masked. */
+  conflicts(): Conflict[] {
+    return this.#started.conflicts.all();
+  }
+
+  /** Reloads since the start, whoever has ordered them. */
+  reloads(): ReloadCounts {
+    return this.#reloads.read();
+  }
+
   /**
    * Reads the base anew, or takes this text for it, and puts it into force. Says what changed; after an error nothing
    * has.
    */
-  reload(text?: BaseText): Promise<string> {
-    return this.#next(() => this.around(() => this.#reload(text)));
+  reload(order: ReloadOrder = "api", text?: BaseText): Promise<Reloaded> {
+    const reload = () => this.around(() => this.#reload(order, text));
+    return this.#reloads.count(order, () => this.#turns.next(reload), this.#started.log);
   }
 
-  async #reload(text?: BaseText): Promise<string> {
-    const { supervisor, log, hooks } = this.#started;
+  async #reload(order: ReloadOrder, text: BaseText | undefined): Promise<Reloaded> {
+    const { supervisor, conflicts, log, hooks } = this.#started;
     const base = text ?? await this.options.source.read();
-    const { config, warnings, inBase } = this.#effective(base, this.#overlay);
+    baseAlone(base, this.#reading); // what the overlay hides must work, too: the next start reads it
+    const { config, warnings, inBase } = effective(base, this.#overlay, this.#reading);
     for (const warning of warnings) log.warning(printProblem(warning));
     const before = supervisor.config();
     hooks.check(before, config);
     const changes = await supervisor.apply(config);
     this.#base = base;
     this.#inBase = inBase;
-    log.info(`reloaded: ${changes}`);
+    log.info(`reloaded: ${changes.text}`, { order, ...changedNames(changes) });
     this.options.source.inForce?.(base, log);
+    const brought = conflicts.reloaded();
     await hooks.done(before, config);
-    return changes;
+    return { changes, conflicts: brought };
+  }
+
+  /** Backends that operators have given a weight may have another one by their discovery. */
+  weightsChanged(): void {
+    this.#running?.conflicts.discovered();
   }
 
   /** Adds a server. @throws ConfigError, StartError; then nothing has changed. StateError: done, but not saved. */
   addServer(name: string, section: unknown): Promise<void> {
-    return this.#next(async () => {
-      if (this.config().servers.has(name)) {
-        throw new StartError(
-          `there is a server "${name}" already`,
-          `DELETE /servers/${name} first`,
-        );
-      }
-      const given = (section ?? {}) as Readonly<Record<string, unknown>>;
-      await this.#change(withServer(this.#overlay, name, given), name);
+    return this.#turns.next(async () => {
+      const overlay = operations.addServer(this.#situation, name, section);
+      await this.#change(overlay, { server: name });
     });
   }
 
   /** Removes a server and ends its sessions. False: there is none. StateError: done, but not saved. */
   removeServer(name: string): Promise<boolean> {
-    return this.#next(async () => {
-      const { servers, document } = this.config();
-      if (!servers.has(name)) return false;
-      const ownPool = document.pools?.[name] === undefined;
-      await this.#change(withoutServer(this.#overlay, name, this.#inBase, ownPool), name);
-      return true;
+    return this.#turns.next(async () => {
+      const overlay = operations.removeServer(this.#situation, name);
+      if (overlay !== undefined) await this.#change(overlay, { server: name });
+      return overlay !== undefined;
     });
   }
 
@@ -226,41 +228,62 @@ export class Configuration implements Control {
     backend: string,
     change: BackendChange,
   ): Promise<BackendStatus | undefined> {
-    return this.#next(async () => {
-      const find = () =>
-        this.pool(pool)?.backends.find((each) => backendKey(each.backend) === backend);
-      if (find() === undefined) return undefined;
-      const before = this.#overlay.backends[pool]?.[backend] ?? {};
-      const after = changed(before, change, this.options.wallTime());
-      const overlay = withBackend(this.#overlay, pool, backend, after);
+    return this.#turns.next(async () => {
+      const find = () => findBackend(this.pool(pool), backend);
+      const discovered = find()?.discoveredWeight;
+      if (discovered === undefined) return undefined;
+      const at = { discovered, now: this.options.wallTime() };
+      const overlay = operations.changeBackend(this.#overlay, [pool, backend], change, at);
       await this.#supervisor.adjust(overlay.backends);
+      const after = overlay.backends[pool]?.[backend];
       this.#started.log.info("backend changed by an operator", { pool, backend, ...after });
       this.#keep(overlay);
       return find();
     });
   }
 
-  /** Puts a changed overlay into force; what is wrong with it is wrong with the server named. */
-  async #change(overlay: Overlay, server: string): Promise<void> {
-    const { config } = this.#effective(this.#base!, overlay);
-    const changes = await this.#supervisor.apply(config, { cut: server });
+  /** Gives fields of the overlay back to the base. Undefined: there is nothing. StateError: done, but not saved. */
+  forget(path: FieldPath): Promise<Forgotten | undefined> {
+    return this.#turns.next(async () => {
+      const back = operations.giveBack(this.#situation, path);
+      if (back === undefined) return undefined;
+      const { overlay, forgotten } = back;
+      return { forgotten, changes: await this.#change(overlay, { forgotten }) };
+    });
+  }
+
+  /** Puts a changed overlay into force. Where it is about a server that goes, its sessions end. */
+  async #change(
+    overlay: Overlay,
+    about: { readonly server?: string; readonly forgotten?: readonly string[] },
+  ): Promise<string> {
+    const { config } = effective(this.#base!, overlay, this.#reading);
+    const cut = about.server === undefined ? {} : { cut: about.server };
+    const { text } = await this.#supervisor.apply(config, cut);
     await this.#supervisor.adjust(overlay.backends);
-    this.#started.log.info("configuration changed by an operator", { server, changes });
+    this.#started.log.info("configuration changed by an operator", { ...about, changes: text });
     this.#keep(overlay);
+    return text;
   }
 
   /** Remembers a change that is in force. */
   #keep(overlay: Overlay): void {
     this.#overlay = overlay;
+    this.#started.conflicts.changed();
     this.#started.keeper.keep(overlay);
   }
 
-  #effective(base: BaseText, overlay: Overlay): Effective {
+  get #facts(): BaseFacts {
+    return factsOf(this.#inBase, (name) => this.pool(name));
+  }
+
+  get #situation(): operations.Situation {
+    return { overlay: this.#overlay, inBase: this.#inBase, config: this.config() };
+  }
+
+  get #reading(): EffectiveOptions {
     const { kinds, lenient } = this.options;
-    return effective(base, overlay, {
-      ...{ kinds, lenient },
-      overlayFile: this.#stateFile?.path ?? "the overlay",
-    });
+    return { kinds, lenient, overlayFile: this.#stateFile?.path ?? "the overlay" };
   }
 
   get #started() {
@@ -271,27 +294,4 @@ export class Configuration implements Control {
   get #supervisor(): Supervisor {
     return this.#started.supervisor;
   }
-
-  /** One change at a time, in the order in which they were asked for. */
-  #next<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(() => {
-      if (!this.#handedOver) return task();
-      throw new StartError("another process has taken over from this one", "ask that one");
-    });
-    this.#turn = done.catch(() => {}); // whoever asked handles it
-    return done;
-  }
-}
-
-/** A backend's changes after one more. */
-function changed(before: BackendOverlay, change: BackendChange, now: number): BackendOverlay {
-  const { weight, drain } = change;
-  const { weight: _weight, ...rest } = before;
-  const weighed = weight === undefined ? before : weight === null ? rest : { ...rest, weight };
-  if (drain === undefined) return weighed;
-  const { draining: _draining, drainUntilMs: _until, ...enabled } = weighed;
-  if (drain === false) return enabled;
-  return drain === true
-    ? { ...enabled, draining: true }
-    : { ...enabled, draining: true, drainUntilMs: now + drain };
 }

@@ -1,5 +1,9 @@
+import type { Changes } from "./config/diff.ts";
+import type { Conflict } from "./conflicts.ts";
+import type { FieldPath, Forgotten } from "./forget.ts";
 import type { BackendStatus, Config, PoolStatus, ServerStatus } from "./model.ts";
 import type { Overlay } from "./overlay.ts";
+import type { ReloadCounts } from "./reloads.ts";
 
 /** Where the running configuration came from, as `GET /` shows it. */
 export type ConfigSource =
@@ -16,6 +20,13 @@ export type BackendChange = {
   readonly drain?: boolean | number;
 };
 
+/** What a reload has done. */
+export type Reloaded = {
+  readonly changes: Changes;
+  /** Where the overlay wins over what this reload has changed; secrets are masked. */
+  readonly conflicts: readonly Conflict[];
+};
+
 /** What the API may ask of the running balancer. */
 export type Control = {
   /** The configuration in force. */
@@ -28,10 +39,14 @@ export type Control = {
   source(): ConfigSource;
   /** What was changed beside the configuration's source. */
   overlay(): Overlay;
+  /** Where the source has changed what the overlay changes, too; secrets are masked. */
+  conflicts(): Conflict[];
   /** When the process started, milliseconds since 1970. */
   readonly startedAtMs: number;
   /** Reads the source anew. Says what changed. @throws ConfigError, StartError; then nothing has changed. */
-  reload(): Promise<string>;
+  reload(): Promise<Reloaded>;
+  /** Reloads since the start, whoever has ordered them. */
+  reloads(): ReloadCounts;
   /**
    * Adds a server, given as a section of the configuration. It listens when this resolves.
    * @throws ConfigError when it can't be used, StartError when the name or the address is taken.
@@ -45,4 +60,10 @@ export type Control = {
     backend: string,
     change: BackendChange,
   ): Promise<BackendStatus | undefined>;
+  /**
+   * Gives what is at and below a path of the overlay back to the source; in force in all workers when this resolves.
+   * Undefined: there is nothing. @throws ConfigError, StartError where the source's own version doesn't work; then
+   * nothing has changed.
+   */
+  forget(path: FieldPath): Promise<Forgotten | undefined>;
 };

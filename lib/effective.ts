@@ -1,8 +1,8 @@
 /** The configuration that shall be in force: the base with what the API has changed laid over it. Pure. */
 import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, type Problem } from "./errors.ts";
 import type { Config } from "./model.ts";
-import { amend, type Overlay, serverNames } from "./overlay.ts";
+import { amend, type Overlay, type Sections, sectionsOf } from "./overlay.ts";
 import type { BaseText } from "./source/source.ts";
 
 /** How both are read. */
@@ -15,8 +15,8 @@ export type EffectiveOptions = {
 
 /** A configuration, and what the base alone has. */
 export type Effective = Loaded & {
-  /** The names of the base's own servers. */
-  readonly inBase: readonly string[];
+  /** The base's own servers. */
+  readonly inBase: Sections;
 };
 
 /**
@@ -24,35 +24,49 @@ export type Effective = Loaded & {
  * @throws ConfigError; what is wrong with a server that the API has added is said to stand in the overlay's file.
  */
 export function effective(base: BaseText, overlay: Overlay, options: EffectiveOptions): Effective {
-  let inBase: readonly string[] = [];
+  let inBase: Sections = {};
   try {
     const loaded = loadConfig(base.text, {
       ...base,
       kinds: options.kinds,
       lenient: options.lenient,
       amend: (tree) => {
-        inBase = serverNames(tree);
+        inBase = sectionsOf(tree);
         return amend(tree, overlay);
       },
     });
     refuseIdle(loaded.config, base.file);
-    return { ...loaded, inBase };
+    const warnings = moved(loaded.warnings, overlay, options.overlayFile);
+    return { ...loaded, warnings, inBase };
   } catch (error) {
     throw error instanceof ConfigError ? blamed(error, overlay, options.overlayFile) : error;
   }
 }
 
+/** The base without the overlay. @throws ConfigError */
+export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
+  return loadConfig(base.text, { ...base, kinds: options.kinds, lenient: options.lenient }).config;
+}
+
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
-  return new ConfigError(
-    error.problems.map((problem) => {
-      const [section, name] = problem.path;
-      const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
-      if (!added) return problem;
-      const hint = `the API has added this server; mend or move ${file}`;
-      return { path: problem.path, message: problem.message, hint, file };
-    }),
-    error.warnings,
-  );
+  const hint = "the API has added this server: give it back with twixt overlay forget, " +
+    `or mend ${file} while Twixt doesn't run`;
+  return new ConfigError(moved(error.problems, overlay, file, hint), error.warnings);
+}
+
+/** What is said of a server that the API has added isn't about a line of the base. */
+function moved(
+  problems: readonly Problem[],
+  overlay: Overlay,
+  file: string,
+  hint?: string,
+): Problem[] {
+  return problems.map((problem) => {
+    const [section, name] = problem.path;
+    const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
+    if (!added) return problem;
+    return { path: problem.path, message: problem.message, hint: hint ?? problem.hint, file };
+  });
 }
 
 /**

@@ -226,6 +226,8 @@ export type Traffic = {
 /** A backend and how it does. */
 export type BackendStatus = {
   readonly backend: Backend;
+  /** Its weight by discovery, where operators have given it another one. */
+  readonly discoveredWeight: number;
   readonly live: boolean;
   /** False once discovery no longer names it, until its last session ends. */
   readonly discovered: boolean;
@@ -266,4 +268,12 @@ export function backendKey(backend: { readonly host: string; readonly port: numb
   return backend.host.includes(":")
     ? `[${backend.host}]:${backend.port}`
     : `${backend.host}:${backend.port}`;
+}
+
+/** The backend of this `host:port`, if the pool has it. */
+export function findBackend(
+  pool: PoolStatus | undefined,
+  key: string,
+): BackendStatus | undefined {
+  return pool?.backends.find(({ backend }) => backendKey(backend) === key);
 }

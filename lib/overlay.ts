@@ -2,29 +2,44 @@
  * What was changed through the API, apart from what people wrote: the effective configuration is the base (file)
  * with this laid over it, field by field. Pure; the state file keeps it over restarts.
  */
-
 /** What was changed about one backend. */
 export type BackendOverlay = {
   /** In place of the discovered weight. */
   readonly weight?: number;
+  /** The discovered weight when that was changed; absent where nobody remembers. */
+  readonly weightBefore?: number;
   /** An operator wants no new sessions on it. */
   readonly draining?: boolean;
   /** When its last sessions are cut, milliseconds since 1970; absent: never. */
   readonly drainUntilMs?: number;
 };
 
+/** A section of the configuration, as it was written. */
+export type WrittenSection = Readonly<Record<string, unknown>>;
+
+/** Servers by name; null: there is none. */
+export type Sections = Readonly<Record<string, WrittenSection | null>>;
+
 /** All changes. */
 export type Overlay = {
   /** By name: a server that was added, as its section; null: one of the base that was removed. */
-  readonly servers: Readonly<Record<string, Readonly<Record<string, unknown>> | null>>;
+  readonly servers: Sections;
   /** By pool and `host:port`. */
   readonly backends: Readonly<Record<string, Readonly<Record<string, BackendOverlay>>>>;
+  /** What the base had under the names of `servers` when they were changed; a name is absent where nobody remembers. */
+  readonly before?: Sections;
+};
+
+/** What the base says of everything that the API may change. */
+export type BaseFacts = {
+  /** Its own servers. */
+  readonly servers: Sections;
+  /** The weight that a backend has by its discovery; undefined while it has none. */
+  weight(pool: string, backend: string): number | undefined;
 };
 
 /** Nothing changed. */
 export const NO_OVERLAY: Overlay = { servers: {}, backends: {} };
-
-type Tree = Readonly<Record<string, unknown>>;
 
 /** The base with the overlay's servers in it. What isn't a tree of sections is left for the loader to refuse. */
 export function amend(base: unknown, overlay: Overlay): unknown {
@@ -40,35 +55,67 @@ export function amend(base: unknown, overlay: Overlay): unknown {
   return { ...base, [key]: servers };
 }
 
-/** Adds a server, or brings one of the base back in another form. */
+/** Adds a server, or brings one of the base back in another form. `base` has the base's own servers. */
 export function withServer(
   overlay: Overlay,
   name: string,
-  section: Readonly<Record<string, unknown>>,
+  section: WrittenSection,
+  base: Sections = {},
 ): Overlay {
-  return { ...overlay, servers: { ...overlay.servers, [name]: section } };
+  const then = Object.hasOwn(base, name) ? base[name]! : null;
+  return setServer(overlay, name, section, then);
 }
 
 /** Removes a server: forgets one that only the API has added, hides one that the base has. A pool of its own goes with it. */
 export function withoutServer(
   overlay: Overlay,
   name: string,
-  base: readonly string[],
+  base: Sections,
   ownPool = true,
 ): Overlay {
-  const { [name]: _gone, ...others } = overlay.servers;
   const { [name]: _own, ...rest } = overlay.backends;
-  const backends = ownPool ? rest : overlay.backends;
-  return { servers: base.includes(name) ? { ...others, [name]: null } : others, backends };
+  const left = ownPool ? { ...overlay, backends: rest } : overlay;
+  return Object.hasOwn(base, name)
+    ? setServer(left, name, null, base[name]!)
+    : dropServer(left, name);
 }
 
-/** The names of a base's servers. */
-export function serverNames(base: unknown): string[] {
+/** No longer changes a server. */
+export function dropServer(overlay: Overlay, name: string): Overlay {
+  const { [name]: _gone, ...servers } = overlay.servers;
+  const { [name]: _then, ...before } = overlay.before ?? {};
+  return { servers, backends: overlay.backends, ...keptBefore(before) };
+}
+
+/** Adds what the base says now where nobody remembers what it said when a server or a weight was changed. */
+export function remembering(overlay: Overlay, base: BaseFacts): Overlay {
+  const before = Object.keys(overlay.servers).map((name) => {
+    const from = Object.hasOwn(overlay.before ?? {}, name) ? overlay.before! : base.servers;
+    return [name, Object.hasOwn(from, name) ? from[name]! : null] as const;
+  });
+  const backends = mapBackends(overlay.backends, (change, pool, backend) => {
+    if (change.weight === undefined || change.weightBefore !== undefined) return change;
+    const now = base.weight(pool, backend);
+    return now === undefined ? change : { ...change, weightBefore: now };
+  });
+  return { servers: overlay.servers, backends, ...keptBefore(Object.fromEntries(before)) };
+}
+
+/** The same without what is only remembered: what people want to see. */
+export function changesOf(overlay: Overlay): Pick<Overlay, "servers" | "backends"> {
+  const { servers, backends } = overlay;
+  return { servers, backends: mapBackends(backends, ({ weightBefore: _, ...change }) => change) };
+}
+
+/** The servers of a base, as they were written. */
+export function sectionsOf(base: unknown): Sections {
   const servers = isTree(base) ? base[serversKey(base)] : undefined;
-  return isTree(servers) ? Object.keys(servers) : [];
+  if (!isTree(servers)) return {};
+  const written = Object.entries(servers).filter(([, section]) => isTree(section));
+  return JSON.parse(JSON.stringify(Object.fromEntries(written))); // as a state file has them
 }
 
-function serversKey(base: Tree): string {
+function serversKey(base: WrittenSection): string {
   return Object.keys(base).find((key) => key.toLowerCase() === "servers") ?? "servers";
 }
 
@@ -93,8 +140,7 @@ export function checkOverlay(overlay: unknown): Overlay | string {
   if (!isTree(overlay) || !isTree(overlay["servers"]) || !isTree(overlay["backends"])) {
     return "it has no overlay";
   }
-  const servers = Object.entries(overlay["servers"]);
-  if (!servers.every(([, section]) => section === null || isTree(section))) return BROKEN;
+  if (!isSections(overlay["servers"]) || !isSections(overlay["before"] ?? {})) return BROKEN;
   const pools = Object.values(overlay["backends"]);
   const sound = pools.every((pool) => isTree(pool) && Object.values(pool).every(isBackendOverlay));
   return sound ? (overlay as Overlay) : BROKEN;
@@ -107,13 +153,53 @@ const MAX_WEIGHT = 2 ** 31 - 1;
 
 function isBackendOverlay(value: unknown): value is BackendOverlay {
   if (!isTree(value)) return false;
-  const { weight = 0, draining = false, drainUntilMs = 0, ...others } = value;
-  return typeof weight === "number" && Number.isInteger(weight) && weight >= 0 &&
-    weight <= MAX_WEIGHT &&
-    typeof draining === "boolean" && typeof drainUntilMs === "number" &&
-    Object.keys(others).length === 0;
+  const { weight = 0, weightBefore = 0, draining = false, drainUntilMs = 0, ...others } = value;
+  return isWeight(weight) && isWeight(weightBefore) && typeof draining === "boolean" &&
+    typeof drainUntilMs === "number" && Object.keys(others).length === 0;
 }
 
-function isTree(value: unknown): value is Tree {
+function isWeight(value: unknown): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_WEIGHT;
+}
+
+function isSections(value: unknown): value is Sections {
+  return isTree(value) &&
+    Object.values(value).every((section) => section === null || isTree(section));
+}
+
+/** Is this an object with fields? */
+export function isTree(value: unknown): value is WrittenSection {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function setServer(
+  overlay: Overlay,
+  name: string,
+  section: WrittenSection | null,
+  then: WrittenSection | null,
+): Overlay {
+  return {
+    servers: { ...overlay.servers, [name]: section },
+    backends: overlay.backends,
+    before: { ...overlay.before, [name]: then },
+  };
+}
+
+/** Nothing where nothing is remembered: an overlay of no changes is {@link NO_OVERLAY} again. */
+function keptBefore(before: Sections): Pick<Overlay, "before"> {
+  return Object.keys(before).length === 0 ? {} : { before };
+}
+
+function mapBackends(
+  backends: Overlay["backends"],
+  map: (change: BackendOverlay, pool: string, backend: string) => BackendOverlay,
+): Overlay["backends"] {
+  return Object.fromEntries(
+    Object.entries(backends).map(([pool, changes]) => [
+      pool,
+      Object.fromEntries(
+        Object.entries(changes).map(([key, change]) => [key, map(change, pool, key)]),
+      ),
+    ]),
+  );
 }

@@ -37,6 +37,8 @@ export type PoolOptions = {
   onTable(table: PoolTable): number;
   /** These backends have left the pool, or their drain is over (`drained`). */
   onLeave(slots: readonly number[], drained: boolean): void;
+  /** A backend that operators have given a weight is about to have another one by its discovery. */
+  onDiscoveredWeight?(): void;
   /** Checks have taken a backend down, or brought one back. */
   onHealth?(): void;
   /** Backends that count as down before their first result: the process that is taken over had found them so. */
@@ -98,8 +100,8 @@ export class Pool {
   /** Does what operators want of its backends, now and when they come back. */
   adjust(adjustments: Adjustments): void {
     this.#adjustments = adjustments;
+    for (const [key, member] of this.#members) member.adjust(adjustments[key]);
     this.#refresh();
-    for (const [key, member] of this.#members) member.drain(adjustments[key]);
   }
 
   /** Takes over a changed spec: what stays the same is not started anew. */
@@ -199,11 +201,7 @@ export class Pool {
     this.#watchNames([...listed.values()].map(({ host }) => host));
     const wanted = new Map<string, Wanted>();
     for (const backend of listed.values()) {
-      for (const want of this.#located(backend)) {
-        const key = backendKey(want.backend);
-        const weight = this.#adjustments[key]?.weight ?? want.backend.weight;
-        wanted.set(key, { ...want, backend: { ...want.backend, weight } });
-      }
+      for (const want of this.#located(backend)) wanted.set(backendKey(want.backend), want);
     }
     return wanted;
   }
@@ -232,6 +230,8 @@ export class Pool {
 
   #want(key: string, { backend, address }: Wanted): void {
     const known = this.#members.get(key);
+    const overlaid = this.#adjustments[key]?.weight !== undefined;
+    if (overlaid && known?.backend.weight !== backend.weight) this.options.onDiscoveredWeight?.();
     if (known !== undefined) {
       const anew = !known.discovered || known.address !== address;
       Object.assign(known, { backend, address, discovered: true });
@@ -245,7 +245,7 @@ export class Pool {
     const live = check === undefined || (check.initiallyLive && !leftDown);
     const member = new PoolMember(backend, address, slot, name, this.options, live);
     this.#members.set(key, member);
-    member.drain(this.#adjustments[key]);
+    member.adjust(this.#adjustments[key]);
     member.startChecks(check);
   }
 }

@@ -23,6 +23,8 @@ export class PoolMember {
   draining = false;
   /** Its counters. */
   readonly meter: Meter;
+  /** The weight that an operator wants. */
+  #weight: number | undefined;
   #health: HealthState;
   #checking: AbortController | undefined;
   #drainEnd: AbortController | undefined;
@@ -32,6 +34,7 @@ export class PoolMember {
   /**
    * Isn't checked before {@link startChecks}.
    *
+   * @param backend As its discovery says.
    * @param address Where to dial; undefined until its name is resolved.
    * @param initiallyLive Counts as live before its first results.
    */
@@ -50,8 +53,8 @@ export class PoolMember {
 
   /** What workers get to know of it; undefined while it has no address. */
   member(): Member | undefined {
-    const { address, slot, backend } = this;
-    return address === undefined ? undefined : { ...backend, slot, address };
+    const { address, slot } = this;
+    return address === undefined ? undefined : { ...this.#weighed(), slot, address };
   }
 
   /** Its checks have taken it down. */
@@ -62,7 +65,8 @@ export class PoolMember {
   /** Its state and counters now. */
   status(): BackendStatus {
     return {
-      backend: this.backend,
+      backend: this.#weighed(),
+      discoveredWeight: this.backend.weight,
       live: this.#health.live && this.address !== undefined,
       discovered: this.discovered,
       draining: this.draining,
@@ -90,8 +94,17 @@ export class PoolMember {
     });
   }
 
-  /** Does what an operator wants: no new sessions, and at the end of a drain no sessions at all. */
-  drain(overlay: BackendOverlay | undefined): void {
+  /** Does what an operator wants: another weight, no new sessions, at the end of a drain no sessions at all. */
+  adjust(overlay: BackendOverlay | undefined): void {
+    this.#weight = overlay?.weight;
+    this.#drain(overlay);
+  }
+
+  #weighed(): Backend {
+    return { ...this.backend, weight: this.#weight ?? this.backend.weight };
+  }
+
+  #drain(overlay: BackendOverlay | undefined): void {
     const { counters, clock, onLeave, wallTime } = this.options;
     this.#drainEnd?.abort();
     this.#drainEnd = undefined;

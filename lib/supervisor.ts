@@ -1,5 +1,6 @@
+import { printHostPort } from "./address.ts";
 import { keyWidth } from "./client_key.ts";
-import { type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
+import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
 import type { Config, PoolStatus, ServerSpec, ServerStatus, ServerTable } from "./model.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
@@ -86,7 +87,7 @@ export class Supervisor {
    *
    * @throws StartError when a new server can't listen; then nothing has changed.
    */
-  apply(config: Config, how: ApplyOptions = {}): Promise<string> {
+  apply(config: Config, how: ApplyOptions = {}): Promise<Changes> {
     const applied = this.#turn.then(() => this.#apply(config, how));
     this.#turn = applied.catch(() => {}); // whoever asked handles it
     return applied;
@@ -132,7 +133,7 @@ export class Supervisor {
     this.#pools.stop();
   }
 
-  async #apply(config: Config, { cut, beside = false }: ApplyOptions): Promise<string> {
+  async #apply(config: Config, { cut, beside = false }: ApplyOptions): Promise<Changes> {
     const diff = diffConfigs(this.#config, config);
     const ports = probeAll(
       [...diff.servers.added, ...diff.servers.changed],
@@ -196,6 +197,9 @@ export class Supervisor {
       new Meter(this.options.counters, slot, this.options.clock.now());
     this.#servers.set(spec.name, { table, spec, meter, reported: running?.reported ?? 0 });
     await this.options.workers.serve(table);
+    if (running?.table.port === port && running.table.hostname === hostname) return;
+    const address = printHostPort(hostname, port);
+    this.options.log.info("listening", { server: spec.name, address });
   }
 
   async #restore(name: string, running: Running): Promise<void> {

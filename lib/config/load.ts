@@ -152,7 +152,9 @@ function* named(raw: unknown, section: string, report: Report): Generator<[strin
     if (NAME.test(name) && !RESERVED.includes(name)) yield [name, inner];
     else {report.error(
         [section, name],
-        `${quote(name)} can't be a name\nuse letters, digits, - and _`,
+        `${
+          quote(name)
+        } can't be a name\nit has 1 to 100 visible characters; best are letters, digits, - and _`,
       );}
   }
 }

@@ -1,11 +1,16 @@
 import { messageOf, StartError } from "../errors.ts";
 import { parseState, printState, type State } from "../state.ts";
-import { probeFile, replaceFile } from "./replace_file.ts";
+import { probeFile, realPathOf, replaceFile } from "./replace_file.ts";
 
 /** Where the state is kept over restarts. */
 export class StateFile {
-  /** Touches nothing yet. */
-  constructor(readonly path: string) {}
+  /** The file itself, where `path` is a link to it: replacing the link would leave the file as it was. */
+  readonly #real: string;
+
+  /** Touches nothing yet. @throws StartError for a link that leads nowhere. */
+  constructor(readonly path: string) {
+    this.#real = realPath(path);
+  }
 
   /**
    * What the file holds; undefined where there is none.
@@ -21,7 +26,15 @@ export class StateFile {
 
   /** Writes the state. @throws when the disk doesn't take it; the file is the old one then. */
   write(state: State): void {
-    replaceFile(this.path, printState(state));
+    replaceFile(this.#real, printState(state));
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realPathOf(path);
+  } catch (error) {
+    throw unusable(path, messageOf(error));
   }
 }
 
@@ -44,5 +57,6 @@ function unusable(path: string, why: string): StartError {
 
 /** Finds out before the first change whether a state file can be made there. @throws StartError when not. */
 export function probeStateFile(path: string): void {
+  realPath(path);
   probeFile(path, "state file");
 }

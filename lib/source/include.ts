@@ -2,6 +2,7 @@
 import { includePatterns, matches } from "../config/include.ts";
 import type { ConfigText } from "../config/parse.ts";
 import { placed } from "../config/positions.ts";
+import { conceal } from "../config/variables.ts";
 import { ConfigError, messageOf, type Problem, StartError } from "../errors.ts";
 import { MAX_BYTES } from "./limited.ts";
 import { readConfigFile } from "./read_file.ts";
@@ -16,7 +17,11 @@ export async function withIncluded(main: BaseText, prepare: Prepare): Promise<Ba
   const patterns = includePatterns(main);
   if (patterns === undefined) return main;
   const found = await findIncluded(patterns, main.file);
-  if (found.errors.length > 0) throw new ConfigError(placed(found.errors, main), main.warnings);
+  if (found.errors.length > 0) {
+    const errors = placed(found.errors, main);
+    const { variables = [], warnings } = main;
+    throw new ConfigError(errors.map((each) => conceal(each, variables)), warnings);
+  }
   const included: BaseText[] = [];
   let bytes = main.text.length;
   for (const file of found.files) {

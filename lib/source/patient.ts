@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { ConfigError, messageOf, type Problem, StartError } from "../errors.ts";
-import { replaceFile } from "../host/replace_file.ts";
+import { realPathOf, replaceFile } from "../host/replace_file.ts";
 import type { Log } from "../log.ts";
 import { poll } from "../poll.ts";
 import { readConfigFile } from "./read_file.ts";
@@ -132,7 +132,7 @@ class Patient {
     const { fallback } = this.options;
     if (fallback === undefined || text === this.#kept) return;
     try {
-      replaceFile(fallback, text);
+      replaceFile(realPathOf(fallback), text);
       this.#kept = text;
     } catch (error) {
       log.error("the fallback file can't be written; it keeps an older configuration", {

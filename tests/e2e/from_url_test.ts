@@ -170,3 +170,13 @@ Deno.test(
     await twixt.logged((line) => /^reloaded/.test(line.msg) && twixt.lines.indexOf(line) >= seen);
   },
 );
+
+Deno.test("twixt asks the proxy that the environment names", { timeout }, async () => {
+  await using backend = greeter("one");
+  const port = freePort();
+  await using proxy = new WebServer(() => new Response(configOf(backend, port)));
+  const env = { http_proxy: `http://${proxy.address}` };
+  await using _twixt = await start(["from-url", "http://config.invalid/twixt.json"], port, env);
+  assert.equal(await ask(port), "one");
+  assert.equal(proxy.requests[0]!.url, "http://config.invalid/twixt.json");
+});

@@ -151,7 +151,7 @@ Deno.test(
     const added = { bind: "127.0.0.1:0", discovery: { kind: "static", static_list } };
     assert.equal((await send(twixt, "POST", "/servers/added", added)).status, 200);
     assert.equal((await patch(twixt, { weight: 5 })).status, 200);
-    assert.deepEqual(await kept(), { [IDLE]: { weight: 5 } });
+    assert.deepEqual(await kept(), { [IDLE]: { weight: 5, weightBefore: 1 } });
 
     await shell(`dd if=/dev/zero of=${inside}/fill bs=4k`);
     assert.equal(await shell(`stat -f -c %a ${inside}`), "0");
@@ -166,12 +166,12 @@ Deno.test(
       assert.equal(await weightOf(twixt), weight);
       assert.equal(await ask(twixt.port("web")), "hello");
     }
-    assert.deepEqual(await kept(), { [IDLE]: { weight: 5 } });
+    assert.deepEqual(await kept(), { [IDLE]: { weight: 5, weightBefore: 1 } });
     assert.equal(await shell(`ls ${inside}`), "fill\nstate.json");
     await twixt.logged(({ level, msg }) => level === "error" && /No space left/.test(msg));
 
     await shell(`rm ${inside}/fill`);
     assert.equal((await patch(twixt, { drain: true })).status, 200);
-    assert.deepEqual(await kept(), { [IDLE]: { weight: 7, draining: true } });
+    assert.deepEqual(await kept(), { [IDLE]: { weight: 7, weightBefore: 1, draining: true } });
   },
 );

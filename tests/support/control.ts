@@ -1,10 +1,15 @@
 import { createApp } from "../../api/app.ts";
 import type { ApiOptions } from "../../api/app.ts";
 import type { ApiApp, ApiEnv } from "../../api/env.ts";
+import type { Changes } from "../../lib/config/diff.ts";
 import type { ConfigSource, Control } from "../../lib/control.ts";
 import type { ConfigDocument, Section, ServerStatus } from "../../lib/model.ts";
 import { NO_OVERLAY } from "../../lib/overlay.ts";
 import { MemoryLog } from "./log.ts";
+
+const NONE = { added: [], changed: [], removed: [] };
+/** Of a reload of what is in force already. */
+export const NO_CHANGES: Changes = { text: "nothing changed", servers: NONE, pools: NONE };
 
 /** What a fake balancer has. */
 export type FakeControl = {
@@ -39,10 +44,13 @@ export function fakeControl(fake: FakeControl = {}): Control {
     status: (name) => Object.hasOwn(statuses, name) ? statuses[name] : undefined,
     pool: () => undefined,
     overlay: () => NO_OVERLAY,
-    reload: () => Promise.resolve("nothing changed"),
+    conflicts: () => [],
+    reload: () => Promise.resolve({ changes: NO_CHANGES, conflicts: [] }),
+    reloads: () => ({ applied: 0, failed: 0 }),
     addServer: () => Promise.resolve(),
     removeServer: (name) => Promise.resolve(Object.hasOwn(servers, name)),
     changeBackend: () => Promise.resolve(undefined),
+    forget: () => Promise.resolve(undefined),
     source: () => fake.source ?? { kind: "file", path: "/etc/twixt.toml" },
     startedAtMs: fake.startedAtMs ?? 0,
   };

@@ -7,11 +7,14 @@ import { fakeControl, LOCAL } from "../../support/control.ts";
 
 const STATUS: BackendStatus = {
   backend: { host: "10.0.0.1", port: 80, weight: 3, priority: 1, maxConnections: 0, sni: "" },
+  discoveredWeight: 3,
   live: true,
   discovered: true,
   draining: true,
   traffic: { active: 1, total: 2, refused: 0, rx: 0, tx: 0, rxRate: 0, txRate: 0 },
 };
+
+const NONE = { added: [], changed: [], removed: [] };
 
 /** The API over one pool with one backend; remembers what it is asked to change. */
 function setUp() {
@@ -107,7 +110,11 @@ Deno.test("POST and DELETE of a server answer null as gobetween does, and 404 wh
   assert.equal((await send("DELETE", "/servers/nope")).status, 404);
   assert.deepEqual(await send("POST", "/reload"), {
     status: 200,
-    body: { changes: "nothing changed" },
+    body: { changes: "nothing changed", servers: NONE, pools: NONE, conflicts: [] },
   });
-  assert.deepEqual((await send("GET", "/overlay")).body, { servers: {}, backends: {} });
+  assert.deepEqual((await send("GET", "/overlay")).body, {
+    servers: {},
+    backends: {},
+    conflicts: [],
+  });
 });

@@ -1,116 +1,33 @@
 import assert from "node:assert/strict";
-import { discoveries } from "../../../discovery/registry.ts";
-import { checks } from "../../../health/registry.ts";
-import { strategies } from "../../../lib/balance/registry.ts";
-import { systemClock } from "../../../lib/clock.ts";
-import { Configuration, type ConfigurationOptions } from "../../../lib/configuration.ts";
-import { lookup } from "../../../lib/net/lookup.ts";
-import { Names } from "../../../lib/net/names.ts";
 import { NO_OVERLAY, type Overlay } from "../../../lib/overlay.ts";
-import { Semaphore } from "../../../lib/semaphore.ts";
-import { counterBuffer, Counters } from "../../../lib/stats/counters.ts";
-import { Slots } from "../../../lib/stats/slots.ts";
-import { NO_STATE } from "../../../lib/state.ts";
-import { Supervisor } from "../../../lib/supervisor.ts";
-import { Workers } from "../../../lib/workers.ts";
 import { ask, greeter } from "../../support/backends.ts";
-import { InlineWorker } from "../../support/inline_worker.ts";
-import { MemoryLog } from "../../support/log.ts";
-
-const kinds = { strategies, discoveries, checks };
-
-function server(backends: readonly string[], more: Record<string, unknown> = {}) {
-  return {
-    bind: "127.0.0.1:0",
-    discovery: { kind: "static", static_list: backends },
-    ...more,
-  };
-}
-
-/** A balancer with this base, which the test may replace, and a state file in memory. */
-async function setUp(base: Record<string, unknown>, overlay: Overlay = NO_OVERLAY) {
-  const log = new MemoryLog();
-  const state = { base, kept: overlay, broken: false };
-  const file: ReturnType<ConfigurationOptions["stateFile"]> = {
-    path: "state.json",
-    read: () => ({ ...NO_STATE, overlay: state.kept }),
-    write({ overlay }) {
-      if (state.broken) throw new Error("No space left on device");
-      state.kept = overlay;
-    },
-  };
-  const configuration = new Configuration({
-    source: {
-      about: { kind: "arguments" },
-      read: () =>
-        Promise.resolve({
-          text: JSON.stringify({ servers: state.base }),
-          format: "json",
-          file: "x",
-        }),
-    },
-    kinds,
-    lenient: false,
-    stateFile: () => file,
-    startedAtMs: 0,
-    wallTime: Date.now,
-  });
-  const buffer = counterBuffer(2);
-  const counters = new Counters(buffer, 2, 2);
-  const clock = systemClock;
-  const workers = new Workers({
-    count: 2,
-    spawn: () => new InlineWorker(),
-    setup: { bufferBudget: 1 << 20, debug: false },
-    ...{ buffer, counters, clock, log },
-  });
-  const { config } = await configuration.load();
-  const random = Math.random;
-  const supervisor = new Supervisor({ ...config, servers: new Map(), pools: new Map() }, {
-    ...{ workers, counters, clock, log, random, discoveries, checks, wallTime: Date.now },
-    slots: new Slots(counters),
-    names: new Names({ lookup, clock, random, onFailure: () => {} }),
-    checkPlaces: new Semaphore(4),
-  });
-  await workers.start();
-  await supervisor.apply(config);
-  await configuration.attach(supervisor, log, { check: () => {}, done: () => Promise.resolve() });
-  return {
-    ...{ configuration, state, log },
-    port: (name: string) => supervisor.listening().find((each) => each.name === name)!.port,
-    async [Symbol.asyncDispose]() {
-      supervisor.stop();
-      workers.end();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    },
-  };
-}
+import { configured, serverOf } from "../../support/configured.ts";
 
 Deno.test("addServer() listens at once, and is kept over a reload and a restart", async () => {
   await using backend = greeter("a");
-  const base = { web: server([backend.address]) };
+  const base = { web: serverOf([backend.address]) };
   let kept: Overlay;
   {
-    await using one = await setUp(base);
-    await one.configuration.addServer("new", server([backend.address]));
+    await using one = await configured(base);
+    await one.configuration.addServer("new", serverOf([backend.address]));
     assert.equal(await ask(one.port("new")), "a");
-    assert.equal(await one.configuration.reload(), "nothing changed");
+    assert.equal((await one.configuration.reload()).changes.text, "nothing changed");
     assert.equal(await ask(one.port("new")), "a");
     kept = one.state.kept;
   }
-  await using two = await setUp(base, kept);
+  await using two = await configured(base, { overlay: kept });
   assert.equal(await ask(two.port("new")), "a");
 });
 
 Deno.test("addServer() refuses a name that is taken, and what can't be used with its key path", async () => {
-  await using balancer = await setUp({ web: server([]) });
+  await using balancer = await configured({ web: serverOf([]) });
   const { configuration, state } = balancer;
-  await assert.rejects(configuration.addServer("web", server([])), {
+  await assert.rejects(configuration.addServer("web", serverOf([])), {
     name: "StartError",
     message: 'there is a server "web" already',
   });
   await assert.rejects(
-    configuration.addServer("bad", server([], { bind: "x", balance: "roundrobbin" })),
+    configuration.addServer("bad", serverOf([], { bind: "x", balance: "roundrobbin" })),
     (error) => {
       const paths = (error as { problems: { path: string[] }[] }).problems.map(({ path }) =>
         path.join(".")
@@ -129,22 +46,25 @@ Deno.test("addServer() refuses a name that is taken, and what can't be used with
 
 Deno.test("removeServer() ends sessions, hides a server of the base, and says when there is none", async () => {
   await using backend = greeter("a");
-  await using balancer = await setUp({ web: server([backend.address]), other: server([]) });
+  await using balancer = await configured({
+    web: serverOf([backend.address]),
+    other: serverOf([]),
+  });
   const { configuration, state } = balancer;
   assert.equal(await configuration.removeServer("web"), true);
   assert.equal(await configuration.removeServer("web"), false);
   await configuration.reload();
   assert.deepEqual([...configuration.config().servers.keys()], ["other"]);
   assert.deepEqual(state.kept.servers, { web: null });
-  await configuration.addServer("web", server([backend.address]));
+  await configuration.addServer("web", serverOf([backend.address]));
   assert.equal(await ask(balancer.port("web")), "a");
 });
 
 Deno.test("changeBackend() sets weight and drain over what discovery says, and gives them back", async () => {
   await using one = greeter("one");
   await using two = greeter("two");
-  await using balancer = await setUp({
-    web: server([one.address, two.address], { balance: "weight" }),
+  await using balancer = await configured({
+    web: serverOf([one.address, two.address], { balance: "weight" }),
   });
   const { configuration, state, port } = balancer;
   const answers = async () =>
@@ -169,30 +89,168 @@ Deno.test("changeBackend() sets weight and drain over what discovery says, and g
 });
 
 Deno.test("a change that can't be saved is in force, and says that it is lost with the process", async () => {
-  await using balancer = await setUp({ web: server([]) });
+  await using balancer = await configured({ web: serverOf([]) });
   const { configuration, state, log } = balancer;
   state.broken = true;
-  await assert.rejects(configuration.addServer("new", server([])), { name: "StateError" });
+  await assert.rejects(configuration.addServer("new", serverOf([])), { name: "StateError" });
   assert.ok(configuration.config().servers.has("new"));
   assert.ok(log.lines.some((line) => line.includes("state.json can't be written: No space left")));
 });
 
 Deno.test("reload() with a base that can't be used, or has nothing to do, changes nothing", async () => {
   await using backend = greeter("a");
-  await using balancer = await setUp({ web: server([backend.address]) });
+  await using balancer = await configured({ web: serverOf([backend.address]) });
   const { configuration, state, port } = balancer;
-  for (const base of [{ web: { bind: "nonsense" } }, {}]) {
+  const bad = { web: serverOf([], { bind: "nonsense", balance: "roundrobbin" }) };
+  for (const base of [bad, {}]) {
     state.base = base;
-    await assert.rejects(configuration.reload(), { name: "ConfigError" });
+    await assert.rejects(configuration.reload("signal"), { name: "ConfigError" });
     assert.equal(await ask(port("web")), "a");
   }
+  const { applied, failed, last } = configuration.reloads();
+  assert.deepEqual([applied, failed, last!.order], [0, 2, "signal"]);
+  assert.match(last!.errors!.join(), /^x: there is nothing to do: no server and no API; add/);
+});
+
+Deno.test("reload() says what it has changed: in its answer, in the log, in the count", async () => {
+  await using balancer = await configured({ web: serverOf([]), gone: serverOf([]) });
+  const { configuration, state, log } = balancer;
+  state.base = { web: serverOf(["127.0.0.1:1"]), new: serverOf([]) };
+  const before = Date.now();
+  const { changes, conflicts } = await configuration.reload("source");
+  assert.deepEqual(changes, {
+    text: "1 server added, 1 server removed, 1 pool added, 1 pool changed, 1 pool removed",
+    servers: { added: ["new"], changed: [], removed: ["gone"] },
+    pools: { added: ["new"], changed: ["web"], removed: ["gone"] },
+  });
+  assert.deepEqual(conflicts, []);
+  assert.equal(
+    log.lines.at(-1),
+    `info reloaded: ${changes.text} order=source servers_added=new servers_removed=gone ` +
+      "pools_added=new pools_changed=web pools_removed=gone",
+  );
+  const { applied, failed, last } = configuration.reloads();
+  assert.deepEqual([applied, failed, last!.order, last!.changes], [1, 0, "source", changes]);
+  assert.ok(last!.atMs >= before && last!.atMs <= Date.now());
+});
+
+Deno.test("reload() refuses a base that is wrong where the overlay hides it, as a start does", async () => {
+  await using balancer = await configured({ web: serverOf([]), other: serverOf([]) });
+  const { configuration, state } = balancer;
+  await configuration.removeServer("web");
+  state.base = { ...state.base, web: serverOf([], { bind: "nonsense" }) };
+  await assert.rejects(configuration.reload(), {
+    name: "ConfigError",
+    message: /servers\.web\.bind/,
+  });
+  await assert.rejects(configured(state.base, { overlay: state.kept }), {
+    name: "ConfigError",
+    message: /servers\.web\.bind/,
+  });
+});
+
+Deno.test("forget() gives a removed server, a weight and a drain back, in force at once", async () => {
+  await using one = greeter("one");
+  await using two = greeter("two");
+  await using balancer = await configured({
+    web: serverOf([one.address, two.address], { balance: "weight" }),
+  });
+  const { configuration, state, port } = balancer;
+  const answers = async () =>
+    new Set(await Promise.all(Array.from({ length: 40 }, () => ask(port("web")))));
+  const path = ["pools", "web", "backends", one.address];
+  await configuration.changeBackend("web", one.address, { weight: 0 });
+  await configuration.changeBackend("web", two.address, { drain: true });
+  assert.deepEqual(await configuration.forget([...path, "drain"]), undefined);
+  assert.deepEqual(await configuration.forget(["pools", "web", "backends", two.address]), {
+    forgotten: [`pools/web/backends/${two.address}/drain`],
+    changes: "nothing changed",
+  });
+  assert.deepEqual(await answers(), new Set(["two"]));
+  await configuration.forget([...path, "weight"]);
+  assert.deepEqual(await answers(), new Set(["one", "two"]));
+  await configuration.addServer("other", serverOf([]));
+  await configuration.removeServer("web");
+  assert.deepEqual(await configuration.forget(["servers", "web"]), {
+    forgotten: ["servers/web"],
+    changes: "1 server added, 1 pool added",
+  });
+  assert.deepEqual(await answers(), new Set(["one", "two"]));
+  assert.deepEqual(await configuration.forget([]), {
+    forgotten: ["servers/other"],
+    changes: "1 server removed, 1 pool removed",
+  });
+  assert.deepEqual(state.kept, NO_OVERLAY);
+  assert.equal(await configuration.forget(["servers", "web"]), undefined);
+});
+
+Deno.test("forget() of a server that only the API has lets its sessions finish, and its backends' changes go", async () => {
+  await using backend = greeter("a");
+  await using balancer = await configured({ web: serverOf([]) });
+  const { configuration, state } = balancer;
+  await configuration.addServer("new", serverOf([backend.address]));
+  await configuration.changeBackend("new", backend.address, { drain: true });
+  assert.deepEqual(await configuration.forget(["servers", "new"]), {
+    forgotten: ["servers/new", `pools/new/backends/${backend.address}/drain`],
+    changes: "1 server removed, 1 pool removed",
+  });
+  assert.deepEqual(state.kept, NO_OVERLAY);
+});
+
+Deno.test("forget() changes nothing where the base's own version doesn't work", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const bind = `127.0.0.1:${taken.addr.port}`;
+  const overlay: Overlay = { servers: { web: null, free: null }, backends: {} };
+  await using balancer = await configured(
+    { web: serverOf([], { bind }), free: serverOf([], { bind: "127.0.0.1:1" }), on: serverOf([]) },
+    { overlay },
+  );
+  const { configuration, state } = balancer;
+  await assert.rejects(configuration.forget(["servers", "web"]), {
+    name: "StartError",
+    message: `server "web" can't listen on ${bind}: address in use`,
+  });
+  await assert.rejects(configuration.forget([]), { name: "StartError" });
+  assert.deepEqual(state.kept, overlay);
+  assert.deepEqual([...configuration.config().servers.keys()], ["on"]);
+  await configuration.addServer("thief", serverOf([], { bind: "127.0.0.2:1080" }));
+  state.base = { ...state.base, free: serverOf([], { bind: "127.0.0.2:1080" }) };
+  await configuration.reload();
+  await assert.rejects(configuration.forget(["servers", "free"]), (error) => {
+    const { problems } = error as { problems: { path: string[]; file?: string }[] };
+    assert.equal(problems.length, 1);
+    assert.equal(problems[0]!.path.join("."), "servers.thief.bind");
+    return true;
+  });
+  assert.deepEqual([...configuration.config().servers.keys()], ["on", "thief"]);
+});
+
+Deno.test("a state file without memory of the base loads; conflicts are seen from then on", async () => {
+  const address = "127.0.0.1:7001";
+  const overlay: Overlay = {
+    servers: { gone: null },
+    backends: { web: { [address]: { weight: 5 } } },
+  };
+  const base = { web: serverOf([address]), gone: serverOf([]) };
+  await using balancer = await configured(base, { overlay });
+  const { configuration, state } = balancer;
+  assert.deepEqual(configuration.conflicts(), []);
+  state.base = {
+    web: serverOf([`${address} weight=3`]),
+    gone: serverOf([], { max_connections: 1 }),
+  };
+  const { conflicts } = await configuration.reload();
+  assert.deepEqual(conflicts.map(({ at }) => at), [
+    "servers/gone",
+    `pools/web/backends/${address}/weight`,
+  ]);
 });
 
 Deno.test("after a reload that failed, removing a server still goes by the base in force", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using balancer = await setUp({ web: server([]), two: server([]) });
+  await using balancer = await configured({ web: serverOf([]), two: serverOf([]) });
   const { configuration, state } = balancer;
-  state.base = { web: server([]), three: server([], { bind: `127.0.0.1:${taken.addr.port}` }) };
+  state.base = { web: serverOf([]), three: serverOf([], { bind: `127.0.0.1:${taken.addr.port}` }) };
   await assert.rejects(configuration.reload(), { name: "StartError" });
   assert.equal(await configuration.removeServer("two"), true);
   assert.deepEqual([...configuration.config().servers.keys()], ["web"]);
@@ -201,9 +259,9 @@ Deno.test("after a reload that failed, removing a server still goes by the base 
 
 Deno.test("a server can't take the port that the system gave another one", async () => {
   await using one = greeter("one");
-  await using balancer = await setUp({ web: server([one.address]) });
+  await using balancer = await configured({ web: serverOf([one.address]) });
   const bind = `127.0.0.1:${balancer.port("web")}`;
-  await assert.rejects(balancer.configuration.addServer("thief", server([], { bind })), {
+  await assert.rejects(balancer.configuration.addServer("thief", serverOf([], { bind })), {
     name: "StartError",
   });
   assert.equal(await ask(balancer.port("web")), "one");
@@ -211,25 +269,42 @@ Deno.test("a server can't take the port that the system gave another one", async
 
 Deno.test("what was changed about a server's own backends goes with it", async () => {
   await using one = greeter("one");
-  await using balancer = await setUp({ web: server([]) });
+  await using balancer = await configured({ web: serverOf([]) });
   const { configuration, state, port } = balancer;
-  await configuration.addServer("new", server([one.address]));
+  await configuration.addServer("new", serverOf([one.address]));
   await configuration.changeBackend("new", one.address, { drain: true });
   await configuration.removeServer("new");
   assert.deepEqual(state.kept, NO_OVERLAY);
-  await configuration.addServer("new", server([one.address]));
+  await configuration.addServer("new", serverOf([one.address]));
   assert.equal(await ask(port("new")), "one");
 });
 
 Deno.test("a kept server that no longer fits is blamed on the state file, not on a line of the base", async () => {
   const overlay: Overlay = { servers: { five: { bind: "nonsense" } }, backends: {} };
-  await assert.rejects(setUp({ web: server([]) }, overlay), (error) => {
+  await assert.rejects(configured({ web: serverOf([]) }, { overlay }), (error) => {
     const { problems } = error as { problems: { file: string; line?: number; hint: string }[] };
     assert.ok(problems.length > 0);
     for (const { file, line, hint } of problems) {
       assert.deepEqual([file, line], ["state.json", undefined]);
-      assert.equal(hint, "the API has added this server; mend or move state.json");
+      assert.equal(
+        hint,
+        "the API has added this server: give it back with twixt overlay forget, " +
+          "or mend state.json while Twixt doesn't run",
+      );
     }
     return true;
   });
+});
+
+Deno.test("a warning about a server that the API has added names the state file, too", async () => {
+  await using balancer = await configured({ web: serverOf(["127.0.0.1:1"]) });
+  const { configuration, log } = balancer;
+  await configuration.addServer("new", serverOf([]));
+  await configuration.reload();
+  const warnings = log.lines.filter((line) => line.startsWith("warning"));
+  assert.equal(warnings.length, 1);
+  assert.match(
+    warnings[0]!,
+    /^warning state\.json: servers\.new\.discovery\.static_list: no backends/,
+  );
 });

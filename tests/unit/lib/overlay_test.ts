@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import {
   amend,
+  changesOf,
   NO_OVERLAY,
-  serverNames,
+  remembering,
+  sectionsOf,
   withBackend,
   withoutServer,
   withServer,
@@ -13,7 +15,7 @@ const BASE = { workers: 2, Servers: { web: { bind: ":80" }, other: { bind: ":81"
 Deno.test("amend() lays servers over the base: added, replaced, removed, the rest untouched", () => {
   let overlay = withServer(NO_OVERLAY, "new", { bind: ":82" });
   overlay = withServer(overlay, "other", { bind: ":83" });
-  overlay = withoutServer(overlay, "web", serverNames(BASE));
+  overlay = withoutServer(overlay, "web", sectionsOf(BASE));
   assert.deepEqual(amend(BASE, overlay), {
     workers: 2,
     Servers: { other: { bind: ":83" }, new: { bind: ":82" } },
@@ -24,8 +26,8 @@ Deno.test("amend() lays servers over the base: added, replaced, removed, the res
 
 Deno.test("withoutServer() forgets what only the API has added, and hides what the base has", () => {
   const added = withServer(NO_OVERLAY, "new", { bind: ":82" });
-  assert.deepEqual(withoutServer(added, "new", serverNames(BASE)), NO_OVERLAY);
-  assert.deepEqual(withoutServer(NO_OVERLAY, "web", serverNames(BASE)).servers, { web: null });
+  assert.deepEqual(withoutServer(added, "new", sectionsOf(BASE)), NO_OVERLAY);
+  assert.deepEqual(withoutServer(NO_OVERLAY, "web", sectionsOf(BASE)).servers, { web: null });
 });
 
 Deno.test("a base that isn't a tree of sections is left for the loader to refuse", () => {
@@ -40,4 +42,31 @@ Deno.test("withBackend() keeps changes by pool and backend, and leaves nothing o
     p: { "a:1": { weight: 3 }, "b:1": { draining: true, drainUntilMs: 7 } },
   });
   assert.deepEqual(withBackend(withBackend(two, "p", "a:1", {}), "p", "b:1", {}), NO_OVERLAY);
+});
+
+Deno.test("an overlay remembers what the base had when a server was changed", () => {
+  const base = sectionsOf(BASE);
+  const removed = withoutServer(NO_OVERLAY, "web", base);
+  assert.deepEqual(removed.before, { web: { bind: ":80" } });
+  const replaced = withServer(removed, "web", { bind: ":90" }, { web: { bind: ":85" } });
+  assert.deepEqual(replaced.before, { web: { bind: ":85" } });
+  assert.deepEqual(withServer(NO_OVERLAY, "new", {}, base).before, { new: null });
+  assert.deepEqual(withoutServer(withServer(NO_OVERLAY, "new", {}, base), "new", base), NO_OVERLAY);
+});
+
+Deno.test("remembering() adds what nobody has remembered, and keeps what somebody has", () => {
+  const old = {
+    servers: { web: null, new: { bind: ":9" } },
+    backends: { p: { "a:1": { weight: 5 } } },
+  };
+  const servers = sectionsOf(BASE);
+  const full = remembering(old, { servers, weight: () => 2 });
+  assert.deepEqual(full, {
+    servers: old.servers,
+    backends: { p: { "a:1": { weight: 5, weightBefore: 2 } } },
+    before: { web: { bind: ":80" }, new: null },
+  });
+  assert.deepEqual(remembering(full, { servers: {}, weight: () => 3 }), full);
+  assert.deepEqual(remembering(old, { servers, weight: () => undefined }).backends, old.backends);
+  assert.deepEqual(changesOf(full), old);
 });

@@ -2,12 +2,17 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseState, printState, type State } from "../../../lib/state.ts";
 
-const backend = fc.record({ weight: fc.nat(), draining: fc.boolean() }, { requiredKeys: [] });
+const backend = fc.record(
+  { weight: fc.nat(), weightBefore: fc.nat(), draining: fc.boolean() },
+  { requiredKeys: [] },
+);
+const servers = fc.dictionary(fc.string(), fc.option(fc.dictionary(fc.string(), fc.jsonValue())));
 const states: fc.Arbitrary<State> = fc.record({
   overlay: fc.record({
-    servers: fc.dictionary(fc.string(), fc.option(fc.dictionary(fc.string(), fc.jsonValue()))),
+    servers,
     backends: fc.dictionary(fc.string(), fc.dictionary(fc.string(), backend)),
-  }),
+    before: servers,
+  }, { requiredKeys: ["servers", "backends"] }),
   down: fc.dictionary(fc.string(), fc.array(fc.string())),
   handedOverBy: fc.option(fc.nat(), { nil: undefined }),
 });
@@ -39,6 +44,14 @@ Deno.test.each([
   },
   {
     text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weight":2147483648}}}}}',
+    why: "an entry is not what was written there",
+  },
+  {
+    text: '{"version":1,"overlay":{"servers":{},"backends":{},"before":{"a":5}}}',
+    why: "an entry is not what was written there",
+  },
+  {
+    text: '{"version":1,"overlay":{"servers":{},"backends":{"p":{"a":{"weightBefore":-1}}}}}',
     why: "an entry is not what was written there",
   },
 ])("parseState() of $text says: $why", ({ text, why }) => assert.equal(parseState(text), why));

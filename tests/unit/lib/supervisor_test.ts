@@ -72,13 +72,17 @@ Deno.test("apply() listens on every worker and reports what changed", async () =
   await using balancer = await setUp();
   const { supervisor, port } = balancer;
   const servers = { web: { backends: [backend.address] } };
-  assert.equal(await supervisor.apply(config(servers)), "1 server added, 1 pool added");
+  assert.deepEqual(await supervisor.apply(config(servers)), {
+    text: "1 server added, 1 pool added",
+    servers: { added: ["web"], changed: [], removed: [] },
+    pools: { added: ["web"], changed: [], removed: [] },
+  });
   for (let i = 0; i < 10; i++) assert.equal(await ask(port("web")), "a");
   await until(() => supervisor.status("web")!.traffic.active === 0);
   const status = supervisor.status("web")!;
   assert.deepEqual([status.traffic.total, status.traffic.rx], [10, 10]);
   assert.equal(status.backends[0]!.traffic.total, 10);
-  assert.equal(await supervisor.apply(config(servers)), "nothing changed");
+  assert.equal((await supervisor.apply(config(servers))).text, "nothing changed");
   assert.equal(supervisor.status("nope"), undefined);
 });
 
@@ -93,7 +97,7 @@ Deno.test("apply() swaps a changed pool without touching the listener or open se
   await client.write(new Uint8Array(1));
   assert.equal(await client.read(new Uint8Array(1)), 1);
   assert.equal(
-    await supervisor.apply(config({ web: { backends: [young.address] } })),
+    (await supervisor.apply(config({ web: { backends: [young.address] } }))).text,
     "1 pool changed",
   );
   assert.equal(port("web"), before);

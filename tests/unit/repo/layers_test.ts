@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Modules that depend on nothing but their arguments. */
 const PURE = [
   /^lib\/(duration|address|access|backend_line|health_state|election|registry|model|messages|watchdog)\.ts$/,
+  /^lib\/(overlay|operations|forget|conflicts|effective|state|reloads)\.ts$/,
   /^lib\/balance\//,
   /^lib\/config\//,
   /^lib\/stats\//,

@@ -67,3 +67,18 @@ Deno.test("a state file that is none, or whose folder can't be written, is refus
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["pipe"]);
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a state file that is a link is written where the link leads, or refused", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/real`);
+  await Deno.writeTextFile(`${folder}/real/state.json`, "{");
+  await Deno.symlink(`${folder}/real/state.json`, `${folder}/state.json`);
+  new StateFile(`${folder}/state.json`).write(NO_STATE);
+  assert.equal((await Deno.lstat(`${folder}/state.json`)).isSymlink, true);
+  assert.deepEqual(new StateFile(`${folder}/real/state.json`).read()?.overlay, NO_OVERLAY);
+  await Deno.remove(`${folder}/real/state.json`);
+  assert.throws(() => new StateFile(`${folder}/state.json`), /it is a link that leads nowhere/);
+  await Deno.mkdir(`${folder}/other.json.new`);
+  assert.throws(() => probeStateFile(`${folder}/other.json`), /is a directory: move it away/);
+  await Deno.remove(folder, { recursive: true });
+});

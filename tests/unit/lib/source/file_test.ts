@@ -206,6 +206,18 @@ Deno.test("read() of a file puts variables into it and into what it includes, pa
   assert.match(printProblem(base.warnings![0]!), /b\.toml:2: the variable "Y" is not set/);
 });
 
+Deno.test("read() of a file doesn't say the value of a variable in a pattern", async () => {
+  await using temporary = new TemporaryFolder();
+  const folder = temporary.path;
+  await write(folder, { "a.toml": 'include = ["${X}.toml"]' });
+  const prepare = withVariables(() => "hunter2");
+  const source = fileSource(`${folder}/a.toml`, new ManualClock(), { prepare });
+  await assert.rejects(source.read(), (error) => {
+    assert.match((error as Error).message, /"\$\{X\}\.toml" can't be included/);
+    return !(error as Error).message.includes("hunter2");
+  });
+});
+
 Deno.test("standard input isn't watched", () => {
   assert.equal(fileSource("-", new ManualClock()).watch, undefined);
 });
