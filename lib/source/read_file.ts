@@ -13,7 +13,7 @@ export async function readConfigFile(
 ): Promise<ConfigText> {
   const bytes = isStandardInput(path)
     ? await readUpTo(Deno.stdin.readable, MAX_BYTES)
-    : await readBytes(path);
+    : await soon(readBytes(path), path);
   if (bytes === undefined) {
     throw unusable(path, "is larger than 8 MiB", "name a configuration file");
   }
@@ -25,6 +25,21 @@ export async function readConfigFile(
 /** Is this the name of standard input? */
 export function isStandardInput(path: string): boolean {
   return path === "-" || path === "/dev/stdin";
+}
+
+/** Longest wait for a file's bytes. */
+const READ_MS = 10_000;
+
+/** A pipe that nobody writes to, or a dead network's file, would be waited for for ever. @throws StartError */
+async function soon<T>(reading: Promise<T>, path: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const error = unusable(path, `gave nothing within ${READ_MS / 1_000} s`, "is it a plain file?");
+  const timer = setTimeout(() => late.reject(error), READ_MS);
+  try {
+    return await Promise.race([reading, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function readBytes(path: string): Promise<Uint8Array | undefined> {

@@ -99,3 +99,37 @@ Deno.test("--watch follows included files that change, come and go; check names 
   await Deno.remove(`${path}/conf.d/extra.toml`);
   await serves(undefined);
 });
+
+Deno.test("a file that became a pipe stops neither the end nor, after a while, changes", {
+  timeout,
+}, async () => {
+  await using backend = greeter("one");
+  const port = freePort();
+  await using folder = new TemporaryFolder();
+  const file = `${folder.path}/twixt.json`;
+  await Deno.writeTextFile(file, configOf(backend, port));
+  const served = () => ask(port).then((said) => said !== "", () => false);
+  const start = () =>
+    Twixt.start({ config: {}, args: ["from-file", file], started: () => until(served) });
+  const becomesPipe = async () => {
+    await Deno.remove(file);
+    await new Deno.Command("mkfifo", { args: [file] }).output();
+  };
+  {
+    await using twixt = await start();
+    await becomesPipe();
+    twixt.signal("SIGHUP");
+    await twixt.logged(({ msg }) => msg.includes("gave nothing within 10 s; is it a plain file?"));
+    assert.equal(await ask(port), "one");
+  }
+  await Deno.remove(file);
+  await Deno.writeTextFile(file, configOf(backend, port));
+  await using twixt = await start();
+  await becomesPipe();
+  twixt.signal("SIGHUP");
+  await new Promise((resolve) => setTimeout(resolve, 100)); // two signals at once could change places
+  const since = performance.now();
+  twixt.signal("SIGTERM");
+  assert.equal(await twixt.ended(), 0);
+  assert(performance.now() - since < 2_000);
+});
