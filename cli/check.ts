@@ -22,6 +22,7 @@ export async function checkCommand(
     return 0;
   } catch (error) {
     if (error instanceof ConfigError) {
+      for (const warning of error.warnings) output.err(`warning: ${printProblem(warning)}\n`);
       for (const problem of error.problems) output.err(`${printProblem(problem)}\n`);
       output.err(`${file}: ${counted(error.problems.length, "problem")}\n`);
     } else if (error instanceof StartError) {

@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { oneOf } from "../lib/config/suggest.ts";
-import { fileSource } from "../lib/source/file.ts";
+import { argumentsOf } from "./arguments.ts";
 import { checkCommand } from "./check.ts";
 import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
@@ -9,18 +9,18 @@ import { drainCommand, type DrainOptions, reloadCommand, stopCommand } from "./o
 import type { Output } from "./output.ts";
 import { forgetCommand, overlayCommand, type OverlayOptions } from "./overlay.ts";
 import type { Parts } from "./parts.ts";
-import { proxy, type ProxyOptions } from "./proxy.ts";
 import type { RemoteOptions } from "./remote.ts";
-import { run, type RunOptions } from "./run.ts";
+import {
+  merged,
+  placeOf,
+  runFile,
+  startCommands,
+  type StartOptions,
+  withSourceOptions,
+  withStartOptions,
+  withWatch,
+} from "./start.ts";
 import { statusCommand } from "./status.ts";
-
-/** Options that every command which runs a balancer takes. */
-type StartOptions = {
-  readonly format?: "toml" | "json";
-  readonly pidfile?: string;
-  readonly takeover?: string;
-  readonly lenient?: boolean;
-};
 
 /**
  * Does what the command line says. Returns the exit code: 0 done, 1 a failure while running, 2 wrong usage or
@@ -34,7 +34,12 @@ export async function runCommandLine(
   let code = 0;
   const program = commands(parts, output, (result) => code = result);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    const given = argumentsOf(
+      args,
+      Deno.env.get("GOBETWEEN"),
+      (text) => output.err(`${text}\n`),
+    );
+    await program.parseAsync([...given], { from: "user" });
     return code;
   } catch (error) {
     return failed(error, output);
@@ -45,6 +50,7 @@ export async function runCommandLine(
 function failed(error: unknown, output: Output): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof ConfigError) {
+    for (const warning of error.warnings) output.err(`warning: ${printProblem(warning)}\n`);
     for (const problem of error.problems) output.err(`error: ${printProblem(problem)}\n`);
     return 2;
   }
@@ -68,7 +74,7 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     .argument("[word]") // what isn't a command arrives here
     .option("-c, --config <file>", "run with this configuration")
     .addHelpText("after", EXAMPLES);
-  withStartOptions(program).action(async (
+  withWatch(withStartOptions(program)).action(async (
     word: string | undefined,
     options: StartOptions & { config?: string },
   ) => {
@@ -76,35 +82,12 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     done(
       options.config === undefined
         ? await demo(parts, placeOf(options), output)
-        : await fromFile(parts, options.config, options, output),
+        : await runFile(parts, options.config, options, output),
     );
   });
-  withStartOptions(program.command("from-file <file>"))
-    .description("run with a configuration file (TOML, or JSON by its name or -f json)")
-    .addHelpText("after", "\nExample:\n  twixt from-file twixt.toml -p /run/twixt.pid")
-    .action(async (file: string, options: StartOptions) =>
-      done(await fromFile(parts, file, merged(program, options), output))
-    );
-  withPlaceOptions(program.command("demo"))
-    .description("run three small backends and a balancer in front of them")
-    .addHelpText("after", "\nExample:\n  twixt demo")
-    .action(async (options: StartOptions) =>
-      done(await demo(parts, placeOf(merged(program, options)), output))
-    );
-  withPlaceOptions(program.command("proxy <bind> <backends...>"))
-    .description("balance without any file")
-    .option("-b, --balance <strategy>", "how to choose a backend", "weight")
-    .option("-a, --api <host:port>", "serve the management API there")
-    .option("-w, --workers <n>", "data-plane workers (default: one a core)", Number)
-    .option("--no-check", "don't check the backends")
-    .addHelpText("after", PROXY_EXAMPLE)
-    .action(async (bind: string, backends: string[], options: ProxyOptions & StartOptions) =>
-      done(await proxy(parts, bind, backends, options, placeOf(merged(program, options)), output))
-    );
-  program.command("check <file>")
+  startCommands({ program, parts, output, done });
+  withSourceOptions(program.command("check <file>"))
     .description("say everything that is wrong with a configuration file")
-    .addOption(formatOption())
-    .option("--lenient", "unknown keys are warnings, not errors")
     .addHelpText("after", "\nExample:\n  twixt check twixt.toml")
     .action(async (file: string, options: StartOptions) =>
       done(await checkCommand(file, { ...merged(program, options), kinds: parts.kinds }, output))
@@ -180,50 +163,3 @@ Examples:
   twixt init twixt.toml                   a configuration to start from
   twixt check twixt.toml                  what is wrong with it
   twixt -c twixt.toml                     run it; kill -HUP reloads, kill stops when all are done`;
-
-const PROXY_EXAMPLE = `
-Example:
-  twixt proxy :3000 10.0.0.1:80 "10.0.0.2:80 weight=2" --balance leastconn --api 127.0.0.1:8888`;
-
-function formatOption(): Option {
-  return new Option("-f, --format <format>", "instead of going by the file's name")
-    .choices(["toml", "json"]);
-}
-
-function withStartOptions(command: Command): Command {
-  return withPlaceOptions(command.addOption(formatOption()))
-    .option("--lenient", "unknown keys are warnings, not errors");
-}
-
-function withPlaceOptions(command: Command): Command {
-  return command
-    .option("-p, --pidfile <file>", "write the process id there")
-    .option("--takeover <pidfile>", "replace the running twixt of this pid file, losing nobody");
-}
-
-/** The pid file, which names the process that is taken over where one is. */
-function placeOf({ pidfile, takeover }: StartOptions): Pick<RunOptions, "pidFile" | "takeover"> {
-  if (takeover !== undefined && pidfile !== undefined && takeover !== pidfile) {
-    throw new StartError(
-      `--takeover ${takeover} and -p ${pidfile} name two pid files`,
-      "leave out -p: the pid file passes over",
-      true,
-    );
-  }
-  return { pidFile: takeover ?? pidfile, takeover: takeover !== undefined };
-}
-
-/** gobetween takes the flags before and after the command alike. */
-function merged(program: Command, options: StartOptions): StartOptions {
-  return { ...program.opts<StartOptions>(), ...options };
-}
-
-function fromFile(
-  parts: Parts,
-  file: string,
-  options: StartOptions,
-  output: Output,
-): Promise<number> {
-  const source = fileSource(file, options.format);
-  return run(parts, { source, lenient: options.lenient, ...placeOf(options) }, output);
-}

@@ -1,12 +1,10 @@
-import { type Format, type Kinds, loadConfig, type Loaded } from "../lib/config/load.ts";
+import { type Kinds, loadConfig, type Loaded } from "../lib/config/load.ts";
 import { refuseIdle } from "../lib/effective.ts";
-import { fileSource } from "../lib/source/file.ts";
+import { fromFile, type SourceOptions } from "./sources.ts";
 
 /** How a configuration file is read. */
-export type LoadFileOptions = {
+export type LoadFileOptions = SourceOptions & {
   readonly kinds: Kinds;
-  /** By the file's extension when left out. */
-  readonly format?: Format | undefined;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean | undefined;
 };
@@ -17,7 +15,7 @@ export type LoadFileOptions = {
  * @throws StartError when the file can't be read, ConfigError when it can't be used.
  */
 export async function loadFile(file: string, options: LoadFileOptions): Promise<Loaded> {
-  const base = await fileSource(file, options.format).read();
+  const base = await fromFile(file, options).read();
   const { kinds, lenient = false } = options;
   const loaded = loadConfig(base.text, { ...base, kinds, lenient });
   refuseIdle(loaded.config, file);

@@ -61,7 +61,9 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     startedAtMs,
     wallTime: Date.now,
   });
-  const { config, warnings } = await configuration.load();
+  const loaded = await unlessStopped(configuration.load(signals.stop), signals);
+  if (loaded === undefined) return 0;
+  const { config, warnings } = loaded;
   using owned = new DisposableStack();
   owned.defer(() => configuration.close());
   if (pidFile !== undefined && takeover === undefined) owned.use(writePidFile(pidFile));
@@ -95,7 +97,10 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     const running = { balancer, signals, service, log };
     for (;;) {
       const order = await signals.next();
-      if (order === "stop") return await stop(running);
+      if (order === "stop") {
+        watching[Symbol.dispose](); // a change that comes now would listen anew
+        return await stop(running);
+      }
       if (order === "fault") balancer.workers.fault(0, fault!);
       if (order === "reload") {
         writer.reopen();
@@ -109,6 +114,16 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     }
   } finally {
     await writer.close(LAST_LINES_MS);
+  }
+}
+
+/** What was loaded; undefined where an order to stop has ended the wait for it. */
+async function unlessStopped<T>(loaded: Promise<T>, { stop }: Signals): Promise<T | undefined> {
+  try {
+    return await loaded;
+  } catch (error) {
+    if (stop.aborted) return undefined;
+    throw error;
   }
 }
 
@@ -126,6 +141,7 @@ function watch(
         log.error("the configuration's source can't be read; the last good one stays in force", {
           why,
         }),
+      recovered: () => log.info("the configuration's source can be read again"),
     }, stop.signal);
   }
   return { [Symbol.dispose]: () => stop.abort() };

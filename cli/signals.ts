@@ -8,6 +8,7 @@ export type Order = "stop" | "reload" | "yield" | "fault";
 export class Signals {
   readonly #orders: Order[] = [];
   readonly #handlers: [Deno.Signal, () => void][];
+  readonly #stop = new AbortController();
   #waiting: ((order: Order) => void) | undefined;
 
   /** With `faults`, a test hook, SIGQUIT orders a fault instead of ending the process. */
@@ -25,6 +26,11 @@ export class Signals {
     for (const [signal, handler] of this.#handlers) Deno.addSignalListener(signal, handler);
   }
 
+  /** Aborts with the first order to stop, which {@link Signals.next} gives as well. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** The next order. Only one caller may wait. */
   next(): Promise<Order> {
     const order = this.#orders.shift();
@@ -33,6 +39,7 @@ export class Signals {
   }
 
   #arrive(order: Order): void {
+    if (order === "stop") this.#stop.abort();
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting === undefined) this.#orders.push(order);

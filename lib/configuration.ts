@@ -68,10 +68,10 @@ export class Configuration implements Control {
     return this.#leftDown;
   }
 
-  /** Reads base and state file for the start. @throws ConfigError, StartError. */
-  async load(): Promise<Loaded> {
+  /** Reads base and state file for the start, unless `signal` aborts. @throws ConfigError, StartError. */
+  async load(signal?: AbortSignal): Promise<Loaded> {
     const { source, stateFile } = this.options;
-    const base = this.#base = await source.read();
+    const base = this.#base = await source.read(signal);
     this.#stateFile = stateFile(baseAlone(base, this.#reading));
     const { overlay, down } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
@@ -83,12 +83,8 @@ export class Configuration implements Control {
 
   /** From now on changes are put into force by this supervisor, where it has started with {@link load}'s answer. */
   async attach(supervisor: Supervisor, log: Log, hooks: Hooks): Promise<void> {
-    const keeper = new StateKeeper({
-      file: this.#stateFile,
-      overlay: this.#overlay,
-      down: () => supervisor.down(),
-      log,
-    });
+    const down = () => supervisor.down();
+    const keeper = new StateKeeper({ file: this.#stateFile, overlay: this.#overlay, down, log });
     if (!this.options.inherits) keeper.begin();
     const conflicts = new ConflictLog({
       find: () => findConflicts(this.#overlay, this.#facts),
@@ -100,6 +96,7 @@ export class Configuration implements Control {
     // an overlay that was kept without what the base said goes by what it says now
     this.#overlay = remembering(this.#overlay, this.#facts);
     conflicts.reloaded();
+    this.options.source.inForce?.(this.#base!, log);
   }
 
   /** Checks have taken a backend down, or brought one back. */
@@ -197,6 +194,7 @@ export class Configuration implements Control {
     this.#base = base;
     this.#inBase = inBase;
     log.info(`reloaded: ${changes.text}`, { order, ...changedNames(changes) });
+    this.options.source.inForce?.(base, log);
     const brought = conflicts.reloaded();
     await hooks.done(before, config);
     return { changes, conflicts: brought };

@@ -51,7 +51,7 @@ export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
   const hint = "the API has added this server: give it back with twixt overlay forget, " +
     `or mend ${file} while Twixt doesn't run`;
-  return new ConfigError(moved(error.problems, overlay, file, hint));
+  return new ConfigError(moved(error.problems, overlay, file, hint), error.warnings);
 }
 
 /** What is said of a server that the API has added isn't about a line of the base. */

@@ -21,8 +21,11 @@ export type Problem = {
 export class ConfigError extends Error {
   /** For logs. */
   override readonly name = "ConfigError";
-  /** Carries at least one problem. */
-  constructor(readonly problems: readonly Problem[]) {
+  /** Carries at least one problem; `warnings` are what may have led to them, such as a variable that isn't set. */
+  constructor(
+    readonly problems: readonly Problem[],
+    readonly warnings: readonly Problem[] = [],
+  ) {
     super(problems.map(printProblem).join("\n"));
   }
 }

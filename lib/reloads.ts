@@ -55,10 +55,16 @@ export class Reloads {
       const last = { atMs: this.wallTime(), order, errors };
       this.#counts = { applied, failed: failed + 1, last };
       log.error("the new configuration isn't used, the old one stays in force", { order });
+      for (const line of warningsOf(error)) log.warning(line);
       for (const line of errors) log.error(line);
       throw error;
     }
   }
+}
+
+/** What may have led to it, one line each. */
+function warningsOf(error: unknown): string[] {
+  return error instanceof ConfigError ? error.warnings.map(printProblem).map(oneLine) : [];
 }
 
 /** What is wrong, one line each. */
@@ -66,5 +72,9 @@ export function reasonsOf(error: unknown): string[] {
   const texts = error instanceof ConfigError
     ? error.problems.map(printProblem)
     : [error instanceof StartError ? `${error.message}\n${error.hint}` : messageOf(error)];
-  return texts.map((text) => text.trimEnd().replace(/\s*\n\s*/g, "; "));
+  return texts.map(oneLine);
+}
+
+function oneLine(text: string): string {
+  return text.trimEnd().replace(/\s*\n\s*/g, "; ");
 }

@@ -1,7 +1,8 @@
 import { ConfigError, type Problem } from "../errors.ts";
 import type { Config, ConfigDocument, PoolSpec, Section, ServerSpec } from "../model.ts";
 import { showDefaults, showPool } from "./document.ts";
-import { type Format, parseText } from "./parse.ts";
+import { merge, type Merged } from "./include.ts";
+import { type ConfigText, type Format, parseText } from "./parse.ts";
 import { type Kinds, PoolReader } from "./pool.ts";
 import { placed } from "./positions.ts";
 import { readAcme, readApi, readListener, readLogging, showTop } from "./process.ts";
@@ -10,6 +11,7 @@ import { isTable, type Read, readSection } from "./read.ts";
 import { Report } from "./report.ts";
 import * as schema from "./schema.ts";
 import { bindKey, readServer, type Surroundings } from "./server.ts";
+import { conceal, type Variable } from "./variables.ts";
 
 export type { Format, Kinds };
 
@@ -21,7 +23,13 @@ export type LoadOptions = {
   readonly kinds: Kinds;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean;
-  /** Changes the text's tree before it is judged. */
+  /** The texts that its `include` names; undefined where nothing can be included. */
+  readonly included?: readonly ConfigText[];
+  /** What was found odd before the text was loaded. */
+  readonly warnings?: readonly Problem[];
+  /** Whose values stand in the text, and are kept out of messages. */
+  readonly variables?: readonly Variable[];
+  /** Changes the tree of all texts before it is judged. */
   readonly amend?: (tree: unknown) => unknown;
 };
 
@@ -36,20 +44,54 @@ const BUFFER_MAX_BYTES = 256 * 1024;
  * @throws ConfigError with everything that is wrong, each with its line and column.
  */
 export function loadConfig(text: string, options: LoadOptions): Loaded {
-  const written = parseText(text, options.file, options.format);
-  const raw = options.amend === undefined ? written : options.amend(written);
-  const report = new Report(options.lenient ?? false);
-  const config = readConfig(raw, options.kinds, report);
-  const place = (problems: readonly Problem[]) =>
-    problems.length === 0 ? [] : placed(problems, text, options);
-  if (config === undefined || report.errors.length > 0) throw new ConfigError(place(report.errors));
-  return { config, warnings: place(report.warnings) };
+  const { variables = [], warnings: known = [] } = options;
+  const quiet = (problems: readonly Problem[]) =>
+    variables.length === 0 ? problems : problems.map((problem) => conceal(problem, variables));
+  try {
+    const { config, warnings } = load(text, options);
+    return { config, warnings: quiet([...known, ...warnings]) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(quiet(error.problems), quiet(known));
+  }
 }
 
-function readConfig(raw: unknown, kinds: Kinds, report: Report): Config | undefined {
+function load(text: string, options: LoadOptions): Loaded {
+  const { file, format, included = [], lenient = false, amend = (tree) => tree } = options;
+  const main: ConfigText = { text, file, format };
+  const merged = merge(parseText(text, file, format), file, included, lenient);
+  const report = new Report(lenient);
+  const config = readConfig(amend(merged.tree), options, report);
+  const place = (problems: readonly Problem[]) => allPlaced(problems, [main, ...included], merged);
+  const errors = [...place(report.errors), ...merged.errors];
+  if (config === undefined || errors.length > 0) throw new ConfigError(errors);
+  return { config, warnings: [...place(report.warnings), ...merged.warnings] };
+}
+
+/** Each problem with its place in the text that holds it, text by text. */
+function allPlaced(
+  problems: readonly Problem[],
+  texts: readonly [ConfigText, ...ConfigText[]],
+  { origin }: Merged,
+): Problem[] {
+  const byText = Map.groupBy(problems, ({ path }) => origin(path) ?? texts[0]);
+  return texts.flatMap((text) => placed(byText.get(text) ?? [], text));
+}
+
+function readConfig(
+  raw: unknown,
+  { kinds, included }: LoadOptions,
+  report: Report,
+): Config | undefined {
   const read = readSection(raw, schema.top, [], report);
   if (read === undefined) return undefined;
   const { given, values } = read;
+  if (included === undefined && values.include !== undefined && values.include.length > 0) {
+    report.error(
+      ["include"],
+      "only a configuration file can include others\nwrite what they hold into this text, or use from-file",
+    );
+  }
   const defaults: Read<schema.DefaultKeys> =
     readSection(given["defaults"] ?? {}, schema.defaults, ["defaults"], report) ??
       { given: {}, values: {} };

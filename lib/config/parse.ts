@@ -5,6 +5,13 @@ import { ConfigError } from "../errors.ts";
 /** The two ways to write a configuration. */
 export type Format = "toml" | "json";
 
+/** A text of a configuration, and what it is called in messages. */
+export type ConfigText = {
+  readonly text: string;
+  readonly format: Format;
+  readonly file: string;
+};
+
 /** The tree of a text. Throws {@link ConfigError} with line and column where it is neither. */
 export function parseText(text: string, file: string, format: Format): unknown {
   const plain = text.startsWith("\ufeff") ? text.slice(1) : text;

@@ -2,7 +2,7 @@
 import { type Node, parseTree } from "jsonc-parser";
 import { type AST, parseTOML } from "toml-eslint-parser";
 import type { Problem } from "../errors.ts";
-import { type Format, lineAndColumn } from "./parse.ts";
+import { type ConfigText, type Format, lineAndColumn } from "./parse.ts";
 import type { Path } from "./report.ts";
 
 /** A place in a text, both from 1. */
@@ -15,12 +15,9 @@ type Places = Map<string, Place | number>;
  * The same problems in the order of the text: each with the file's name, and the place of its key or of the closest
  * section that exists.
  */
-export function placed(
-  problems: readonly Problem[],
-  text: string,
-  from: { readonly file: string; readonly format: Format },
-): Problem[] {
-  const find = locator(text, from.format);
+export function placed(problems: readonly Problem[], from: ConfigText): Problem[] {
+  if (problems.length === 0) return [];
+  const find = locator(from.text, from.format);
   return problems.map((problem) => ({ ...problem, file: from.file, ...find(problem.path) }))
     .sort((a: Problem, b: Problem) => (a.line ?? 0) - (b.line ?? 0));
 }

@@ -109,5 +109,6 @@ export function readAcme(raw: unknown, report: Report): Section | null {
 
 /** What the API shows of the top level: our keys that were given. */
 export function showTop(given: Table): Section {
-  return withOthers({}, given, Object.keys(schema.top.keys));
+  // what was included stands in the sections: a dump that is loaded must not include it again
+  return withOthers({}, given, Object.keys(schema.top.keys).filter((key) => key !== "include"));
 }

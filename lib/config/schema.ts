@@ -38,7 +38,8 @@ export const top: Section<TopKeys> = {
     buffer_max: bufferSize("Largest buffer of one direction of a session.").optional(),
     max_sessions: whole("Sessions of the whole process.", 1).optional(),
     state_file: text("Where changes made through the API are kept.").optional(),
-    include: z.array(z.string()).describe("Further files.").optional(),
+    include: z.array(z.string().min(1))
+      .describe("Further files with servers and pools: `conf.d/*.toml`.").optional(),
   },
   sections: ["logging", "api", "metrics", "profiler", "acme", "defaults", "servers", "pools"],
 };

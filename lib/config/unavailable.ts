@@ -18,7 +18,6 @@ const REMOVE_SERVER = "remove this server to run without it";
  * which are planned.
  */
 export const unavailable: readonly Unavailable[] = [
-  { at: "include" },
   { at: "acme" },
   { at: "metrics.enabled", value: true, hint: "set enabled = false" },
   { at: "profiler.enabled", value: true, hint: "set enabled = false" },

@@ -1,85 +1,93 @@
-import { StartError } from "../errors.ts";
-import type { BaseText, Source } from "./source.ts";
+import { includePatterns } from "../config/include.ts";
+import type { Clock } from "../clock.ts";
+import { findIncluded, withIncluded } from "./include.ts";
+import { isStandardInput, readConfigFile } from "./read_file.ts";
+import { type BaseText, isSame, type Source, type SourceEvents } from "./source.ts";
+import { Teller } from "./teller.ts";
+import { asWritten, type Prepare } from "./variables.ts";
 
-/** A configuration of a thousand servers has some 200 KB. */
-const MAX_BYTES = 8 * 1024 * 1024;
+/** How a configuration file is read and watched. */
+export type FileOptions = {
+  /** By the file's extension when left out. */
+  readonly format?: "toml" | "json" | undefined;
+  /** What is done to its text, and to each text that it includes, before anything else. */
+  readonly prepare?: Prepare;
+};
 
-/** A configuration file. */
-export function fileSource(path: string, format?: "toml" | "json"): Source {
-  return { about: { kind: "file", path }, read: () => readConfigFile(path, format) };
+/** Time between two looks at a watched file. */
+const LOOK_MS = 500;
+
+/** A configuration file, with the files that it includes; `-` is standard input, which isn't watched. */
+export function fileSource(path: string, clock: Clock, options: FileOptions = {}): Source {
+  const file = new ConfigFile(path, clock, options);
+  return {
+    about: { kind: "file", path },
+    read: () => file.read(),
+    ...isStandardInput(path) ? {} : { watch: (events, signal) => file.watch(events, signal) },
+  };
 }
 
-/**
- * Reads a configuration file; `-` is standard input, which can be read once. Without a format, `.json` is JSON and anything else TOML.
- *
- * @throws StartError when the file can't be read, is too large or isn't text.
- */
-export async function readConfigFile(path: string, format?: "toml" | "json"): Promise<BaseText> {
-  const bytes = path === "-" || path === "/dev/stdin"
-    ? await readUpTo(Deno.stdin, path)
-    : await readBytes(path);
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return { text, file: path, format: format ?? (/\.json$/i.test(path) ? "json" : "toml") };
-  } catch { // TypeError: not UTF-8
-    throw unusable(path, "is not UTF-8 text", "save it as UTF-8");
+class ConfigFile {
+  /** What was read or told last. */
+  #last: BaseText | undefined;
+  /** How the files looked just before. */
+  #seen: string | undefined;
+  #patterns: readonly string[] = [];
+
+  constructor(readonly path: string, readonly clock: Clock, readonly options: FileOptions) {}
+
+  async read(): Promise<BaseText> {
+    const { prepare = asWritten, format } = this.options;
+    this.#seen = undefined;
+    const main = await looksOf(this.path); // each before it is read: what changes meanwhile is read again
+    const text = prepare(await readConfigFile(this.path, format));
+    this.#patterns = includePatterns(text) ?? [];
+    const rest = await this.#included();
+    const base = await withIncluded(text, prepare);
+    this.#seen = main + rest;
+    return this.#last = base;
+  }
+
+  /**
+   * Looks again and again, which works for every way of replacing a file: in place, by a rename, by a symbolic link
+   * of its path that leads elsewhere. What has changed is read when it has looked the same twice: nobody writes then.
+   */
+  async watch(events: SourceEvents, signal: AbortSignal): Promise<void> {
+    const teller = new Teller(events);
+    let before: string | undefined;
+    for (;;) {
+      await this.clock.sleep(LOOK_MS, signal);
+      if (signal.aborted) return;
+      const now = await looksOf(this.path) + await this.#included();
+      if (now !== this.#seen && now === before) await this.#tell(teller);
+      before = now;
+    }
+  }
+
+  async #tell(teller: Teller): Promise<void> {
+    const last = this.#last;
+    try {
+      const base = await this.read();
+      teller.answered(isSame(last, base) ? undefined : base);
+    } catch (error) {
+      teller.failed(error); // and it is read again at the next look
+    }
+  }
+
+  /** How the files that it includes look. */
+  async #included(): Promise<string> {
+    if (this.#patterns.length === 0) return "";
+    const { files } = await findIncluded(this.#patterns, this.path);
+    return (await Promise.all(files.map(looksOf))).join("");
   }
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+/** How a file looks: another text for anything that may mean another content. */
+async function looksOf(path: string): Promise<string> {
   try {
-    using file = await Deno.open(path, { read: true });
-    const { size, isDirectory } = await file.stat();
-    if (isDirectory) throw unusable(path, "is a directory", "name the file inside it");
-    if (size > MAX_BYTES) throw tooLarge(path);
-    return await readUpTo(file, path);
+    const { dev, ino, mtime, ctime, size } = await Deno.stat(path);
+    return JSON.stringify([path, dev, ino, mtime, ctime, size]);
   } catch (error) {
-    throw error instanceof StartError ? error : explain(path, error);
+    return JSON.stringify([path, (error as Error).name]);
   }
-}
-
-/** A pipe or /dev/stdin has no size before it ends. */
-async function readUpTo(
-  file: { readonly readable: ReadableStream<Uint8Array<ArrayBuffer>> },
-  path: string,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0;
-  for await (const chunk of file.readable) {
-    chunks.push(chunk);
-    if ((bytes += chunk.length) > MAX_BYTES) throw tooLarge(path);
-  }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
-
-function tooLarge(path: string): StartError {
-  return unusable(path, "is larger than 8 MiB", "name a configuration file");
-}
-
-function explain(path: string, error: unknown): StartError {
-  if (error instanceof Deno.errors.NotFound) {
-    return unusable(
-      path,
-      "does not exist",
-      `check the path, or write a first one: twixt init ${path}`,
-    );
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return unusable(
-      path,
-      "can't be read: permission denied",
-      "let the user of this process read it",
-    );
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    return unusable(path, "can't be read", "start the program with read permission");
-  }
-  if (error instanceof Deno.errors.IsADirectory || /is a directory/i.test(String(error))) {
-    return unusable(path, "is a directory", "name the file inside it");
-  }
-  return unusable(path, `can't be read: ${(error as Error).message}`, "check the path");
-}
-
-function unusable(path: string, what: string, hint: string): StartError {
-  return new StartError(`${path} ${what}`, hint, true);
 }

@@ -10,10 +10,17 @@ export type PemPair = { readonly cert: string; readonly key: string };
 export function readPem(
   paths: { readonly certPath: string; readonly keyPath: string },
 ): PemPair {
-  return { cert: read(paths.certPath, "CERTIFICATE"), key: read(paths.keyPath, "PRIVATE KEY") };
+  return {
+    cert: readPemFile(paths.certPath, "CERTIFICATE"),
+    key: readPemFile(paths.keyPath, "PRIVATE KEY"),
+  };
 }
 
-function read(path: string, label: string): string {
+/**
+ * Reads a file that holds what `label` says, in PEM form.
+ * @throws StartError that names the file.
+ */
+export function readPemFile(path: string, label: "CERTIFICATE" | "PRIVATE KEY"): string {
   let text: string;
   try {
     text = Deno.readTextFileSync(path);

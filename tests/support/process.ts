@@ -23,15 +23,28 @@ export function program(): string[] {
 /** Longest run of a command that ends by itself. */
 const COMMAND_MS = 20_000;
 
+/** How a command ended, and what it said. */
+export type Ended = { readonly code: number; readonly out: string; readonly err: string };
+
 /** Runs a command of it to the end. One that doesn't end within 20 s is killed: its code is 137. */
 export async function runTwixt(
   args: readonly string[],
   options: RunOptions = {},
-): Promise<{ code: number; out: string; err: string }> {
+): Promise<Ended> {
   const child = spawn([...program(), ...args], options);
   const timer = setTimeout(() => child.kill("SIGKILL"), COMMAND_MS);
-  const { code, stdout, stderr } = await child.output();
+  const ended = await outputOf(child);
   clearTimeout(timer);
+  return ended;
+}
+
+/** Runs a command of it to its end, for as long as that takes, where {@link runTwixt} would lose patience. */
+export function runToEnd(args: readonly string[]): Promise<Ended> {
+  return outputOf(spawn([...program(), ...args], {}));
+}
+
+async function outputOf(child: Deno.ChildProcess): Promise<Ended> {
+  const { code, stdout, stderr } = await child.output();
   const text = new TextDecoder();
   return { code, out: text.decode(stdout), err: text.decode(stderr) };
 }

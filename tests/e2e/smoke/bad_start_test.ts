@@ -158,6 +158,68 @@ const cases: Case[] = [
     says: ["error: pid file $FOLDER/none/pid can't be written", "choose a path"],
   },
   {
+    what: "an included file that doesn't exist",
+    text: `include = ["more.toml"]\n${good}`,
+    code: 2,
+    says: [
+      `error: ${file}:1: include.0: "more.toml" can't be included: there is no such file`,
+      "it was looked for as $FOLDER/more.toml",
+    ],
+  },
+  {
+    what: "a variable that isn't set where there must be a value",
+    text: good.replace("127.0.0.1:0", "${NOBODY_SETS_THIS}"),
+    args: ["-e", "-c", file],
+    code: 2,
+    says: [
+      `warning: ${file}:3: the variable "NOBODY_SETS_THIS" is not set`,
+      `error: ${file}:3: servers.web.bind: is empty`,
+    ],
+  },
+  {
+    what: "standard input that it shall watch",
+    args: ["from-file", "-", "--watch"],
+    code: 2,
+    says: ["error: standard input can't be watched", "name a file, or leave out --watch"],
+  },
+  {
+    what: "a URL that is none",
+    args: ["from-url", "twixt.toml"],
+    code: 2,
+    says: ['error: "twixt.toml" is not a URL of http or https', "write it whole"],
+  },
+  {
+    what: "a bad interval",
+    args: ["from-url", "http://127.0.0.1/", "--interval", "often"],
+    code: 2,
+    says: ['error: --interval "often" is not a duration', '"30s"'],
+  },
+  {
+    what: "Consul's address without a port",
+    args: ["from-consul", "consul.internal"],
+    code: 2,
+    says: ['error: Consul: "consul.internal" has no port', "127.0.0.1:8500"],
+  },
+  {
+    what: "a fallback file in a folder that doesn't exist",
+    args: ["from-url", "http://127.0.0.1/", "--fallback", "$FOLDER/none/last"],
+    code: 1,
+    says: ["error: fallback file $FOLDER/none/last can't be written", "choose a path"],
+  },
+  {
+    what: "an authority that is none",
+    args: ["from-url", "https://127.0.0.1/", "--ca", "/dev/null"],
+    code: 2,
+    says: ["error: /dev/null"],
+  },
+  {
+    what: "arguments, and the variable GOBETWEEN as well",
+    args: ["check", file],
+    wrap: "GOBETWEEN='[]' {}",
+    code: 2,
+    says: ["error: there are arguments, and the variable GOBETWEEN is set, too", "unset GOBETWEEN"],
+  },
+  {
     what: "an unknown command",
     args: ["balance"],
     code: 2,
