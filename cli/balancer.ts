@@ -48,6 +48,8 @@ export type Balancer = {
 export type Succession = {
   /** Finds out whether it can be done, before anything listens. @throws StartError */
   check(): void;
+  /** Is this one of the old process's ports? Undefined: nobody can tell. */
+  frees(port: number): Promise<boolean | undefined>;
   /** Makes the old process end its service; this one listens already. @throws StartError; the old one goes on then. */
   complete(): Promise<void>;
 };
@@ -110,7 +112,7 @@ export async function startBalancer(
   };
   const setup = { parts, control: configuration, descriptors, log };
   try {
-    probePlaces(config, takeover); // before anybody can have connected
+    await probePlaces(config, takeover); // before anybody can have connected
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
     await supervisor.apply(config, { beside: takeover !== undefined })
@@ -141,13 +143,14 @@ function end({ supervisor, workers, reserve }: Balancer): void {
 }
 
 /** Finds out whether the API's address and the pid file can be had. @throws StartError */
-function probePlaces({ api }: Config, takeover: Succession | undefined): void {
+async function probePlaces({ api }: Config, takeover: Succession | undefined): Promise<void> {
   takeover?.check();
   if (api === undefined) return;
   try {
     probe(api.bind, "the API");
   } catch (error) {
-    if (takeover === undefined || !isTaken(error)) throw error; // most likely the old process has it
+    if (takeover === undefined || !isTaken(error)) throw error;
+    if (await takeover.frees(api.bind.port) === false) throw error;
   }
 }
 

@@ -3,7 +3,6 @@ import { ConfigError, messageOf, printProblem, StartError } from "../lib/errors.
 import { oneOf } from "../lib/config/suggest.ts";
 import { argumentsOf } from "./arguments.ts";
 import { checkCommand } from "./check.ts";
-import { demo } from "./demo.ts";
 import { initCommand } from "./init.ts";
 import { drainCommand, type DrainOptions, reloadCommand, stopCommand } from "./operate.ts";
 import type { Output } from "./output.ts";
@@ -12,7 +11,7 @@ import type { Parts } from "./parts.ts";
 import type { RemoteOptions } from "./remote.ts";
 import {
   merged,
-  placeOf,
+  runDemo,
   runFile,
   startCommands,
   type StartOptions,
@@ -81,7 +80,7 @@ function commands(parts: Parts, output: Output, done: (code: number) => void): C
     if (word !== undefined) throw unknownCommand(word, program);
     done(
       options.config === undefined
-        ? await demo(parts, placeOf(options), output)
+        ? await runDemo(parts, options, output)
         : await runFile(parts, options.config, options, output),
     );
   });

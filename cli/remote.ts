@@ -8,7 +8,8 @@ export type RemoteOptions = {
   readonly login?: string | undefined;
 };
 
-const TIMEOUT_MS = 10_000;
+/** A reload may have to wait for its source, which has a limit of its own. */
+const TIMEOUT_MS = 60_000;
 
 /**
  * Asks the API of a running Twixt. Returns the answer's JSON.

@@ -1,6 +1,7 @@
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
+import { listensOn } from "../lib/host/takeover.ts";
 import type { Notify } from "../lib/host/notify.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
@@ -82,9 +83,9 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       log,
       takeover && {
         check: () => takeover.check(),
+        frees: (port) => listensOn(takeover.pid, port),
         complete: async () => {
-          const paths = [config.process.stateFile, beside(pidFile)];
-          owned.use(await takeover.complete(configuration, paths, log));
+          owned.use(await takeover.complete(configuration, log));
         },
       },
     );
@@ -102,6 +103,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       const order = await signals.next();
       if (order === "stop") {
         watching[Symbol.dispose](); // a change that comes now would listen anew
+        configuration.close();
         return await stop(running);
       }
       if (order === "fault") balancer.workers.fault(0, fault!);
@@ -109,10 +111,12 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
         writer.reopen();
         void reload(configuration); // an order to stop doesn't wait for it
       }
-      const successor = order === "yield" ? successorOf(pidFile, log) : undefined;
+      const successor = order === "yield"
+        ? await successorOf(pidFile, configuration, log)
+        : undefined;
       if (successor !== undefined) {
         watching[Symbol.dispose]();
-        return await yieldService(running, configuration, successor);
+        return await yieldService(running, successor);
       }
     }
   } finally {
@@ -158,12 +162,8 @@ function stateFileOf({ process }: Config, pidFile: string | undefined): StateFil
     }
     probeStateFile(process.stateFile);
   }
-  const path = process.stateFile ?? beside(pidFile);
+  const path = process.stateFile ?? pidFile?.replace(/(\.pid)?$/, ".state.json");
   return path === undefined ? undefined : new StateFile(path);
-}
-
-function beside(pidFile: string | undefined): string | undefined {
-  return pidFile?.replace(/(\.pid)?$/, ".state.json");
 }
 
 /** `die` or `hang`: what a worker does on SIGQUIT, for tests of how the rest copes. */

@@ -64,11 +64,11 @@ export function startCommands({ program, parts, output, done }: Surroundings): v
       const options = merged(program, given);
       done(await runSource(parts, fromConsul(address, options, starter), options, output));
     });
-  withPlaceOptions(program.command("demo"))
+  program.command("demo").option("-p, --pidfile <file>", "write the process id there")
     .description("run three small backends and a balancer in front of them")
     .addHelpText("after", "\nExample:\n  twixt demo")
     .action(async (options: StartOptions) =>
-      done(await demo(parts, placeOf(merged(program, options)), output))
+      done(await runDemo(parts, merged(program, options), output))
     );
   withPlaceOptions(program.command("proxy <bind> <backends...>"))
     .description("balance without any file")
@@ -80,6 +80,18 @@ export function startCommands({ program, parts, output, done }: Surroundings): v
     .action(async (bind: string, backends: string[], options: ProxyOptions & StartOptions) =>
       done(await proxy(parts, bind, backends, options, placeOf(merged(program, options)), output))
     );
+}
+
+/** Runs the demo, which never takes over from anybody: a takeover that names no configuration has forgotten it. */
+export async function runDemo(
+  parts: Parts,
+  options: StartOptions,
+  output: Output,
+): Promise<number> {
+  if (options.takeover !== undefined) {
+    throw new StartError("--takeover needs a configuration", "name it: -c FILE", true);
+  }
+  return await demo(parts, placeOf(options), output);
 }
 
 const PROXY_EXAMPLE = `

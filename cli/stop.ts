@@ -1,7 +1,9 @@
 import { systemClock } from "../lib/clock.ts";
+import { messageOf } from "../lib/errors.ts";
 import type { Configuration } from "../lib/configuration.ts";
 import type { Notify } from "../lib/host/notify.ts";
-import { readPid } from "../lib/host/pid_file.ts";
+import { handoverPath, readPid } from "../lib/host/pid_file.ts";
+import { StateFile } from "../lib/host/state_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Balancer } from "./balancer.ts";
 import { drainStatus, tellProgress } from "./drain_progress.ts";
@@ -25,14 +27,52 @@ export async function stop(running: Running): Promise<number> {
   return await end(balancer, await drain(running, shutdownMs), log);
 }
 
-/** Who has taken over the pid file, if anybody: whoever tells us to yield without has told us by mistake. */
-export function successorOf(pidFile: string | undefined, log: Log): number | undefined {
+/** Longest wait for changes that are being made, before the state is left to another process. */
+const QUIET_MS = 2_000;
+
+/**
+ * Who has taken over the pid file, if anybody: whoever tells us to yield without has told us by mistake. It gets our
+ * last word, and nothing can be changed here any more; where that can't be written, we go on.
+ */
+export async function successorOf(
+  pidFile: string | undefined,
+  configuration: Configuration,
+  log: Log,
+): Promise<number | undefined> {
+  const successor = namedIn(pidFile);
+  if (pidFile === undefined || successor === undefined) {
+    log.warning("SIGUSR2 is ignored: no other process has taken over the pid file", {
+      pid_file: pidFile ?? "none",
+    });
+    return undefined;
+  }
+  const enough = new AbortController();
+  await Promise.race([configuration.quiet(), systemClock.sleep(QUIET_MS, enough.signal)]);
+  enough.abort();
+  // nothing is awaited from here on: no change can come in between
+  const file = new StateFile(handoverPath(pidFile));
+  try {
+    file.write(configuration.lastWord());
+  } catch (error) {
+    log.error("this process goes on: its state can't be left to the one that takes over", {
+      file: file.path,
+      why: messageOf(error),
+    });
+    return undefined;
+  }
+  if (namedIn(pidFile) === undefined) {
+    file.remove();
+    log.warning("this process goes on: the one that was to take over has given up waiting");
+    return undefined;
+  }
+  configuration.close("another process has taken over from this one");
+  return successor;
+}
+
+/** The other process that a pid file names. */
+function namedIn(pidFile: string | undefined): number | undefined {
   const pid = pidFile === undefined ? undefined : readPid(pidFile);
-  if (typeof pid === "number" && pid !== Deno.pid) return pid;
-  log.warning("SIGUSR2 is ignored: no other process has taken over the pid file", {
-    pid_file: pidFile ?? "none",
-  });
-  return undefined;
+  return typeof pid === "number" && pid !== Deno.pid ? pid : undefined;
 }
 
 /**
@@ -41,7 +81,6 @@ export function successorOf(pidFile: string | undefined, log: Log): number | und
  */
 export async function yieldService(
   running: Running,
-  configuration: Configuration,
   successor: number,
 ): Promise<number> {
   const { balancer, service, log } = running;
@@ -53,7 +92,6 @@ export async function yieldService(
   });
   service.release(successor);
   void balancer.api?.close(); // frees its address for the other one, and never rejects
-  await configuration.handOver();
   balancer.supervisor.endChecks();
   const why = await drain(running, takeoverMs > 0 ? takeoverMs : Infinity);
   if (why === TOLD) return await stop(running);

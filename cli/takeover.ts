@@ -1,7 +1,13 @@
 import { systemClock } from "../lib/clock.ts";
 import type { Configuration } from "../lib/configuration.ts";
-import { messageOf } from "../lib/errors.ts";
-import { type PidFile, probePidFile, writePidFile } from "../lib/host/pid_file.ts";
+import { messageOf, StartError } from "../lib/errors.ts";
+import {
+  handoverPath,
+  type PidFile,
+  probePidFile,
+  restorePidFile,
+  writePidFile,
+} from "../lib/host/pid_file.ts";
 import { StateFile } from "../lib/host/state_file.ts";
 import {
   findPredecessor,
@@ -13,16 +19,21 @@ import type { Log } from "../lib/log.ts";
 import type { State } from "../lib/state.ts";
 
 /** How long the old process may take to write its last word. */
-const LAST_WORD_MS = 5_000;
+const LAST_WORD_MS = 6_000;
 const LOOK_MS = 10;
 
 /**
  * The new side of a takeover. This process listens beside the old one first; then the pid file gets its number, the old
- * one is told and writes its state a last time, which this one takes over. Before the old one is told, everything that
- * goes wrong ends this process and leaves the old one serving; afterwards nothing does.
+ * one is told, and leaves its state, its last word, in a file beside the pid file, which this one takes over. Without
+ * that word the pid file is given back: everything that goes wrong before it ends this process and leaves the old one
+ * serving, afterwards nothing does.
  */
 export class Takeover {
-  private constructor(readonly pid: number, readonly pidFile: string) {}
+  readonly #lastWord: StateFile;
+
+  private constructor(readonly pid: number, readonly pidFile: string) {
+    this.#lastWord = new StateFile(handoverPath(pidFile));
+  }
 
   /** Undefined where the pid file names nobody who runs. @throws StartError when it can't be taken over. */
   static of(pidFile: string): Takeover | undefined {
@@ -37,15 +48,9 @@ export class Takeover {
 
   /**
    * Makes the old process end its service; this one listens already. Returns the pid file, which the caller disposes.
-   *
-   * @param statePaths Where the old one may keep its state.
-   * @throws StartError when the pid file can't be written; the old one goes on then.
+   * @throws StartError when the pid file can't be written, or the old one doesn't answer; it goes on then.
    */
-  async complete(
-    configuration: Configuration,
-    statePaths: readonly (string | undefined)[],
-    log: Log,
-  ): Promise<PidFile> {
+  async complete(configuration: Configuration, log: Log): Promise<PidFile> {
     if (await migratesConnections() === false) {
       log.warning(
         "clients that are just connecting may be reset when the old process stops listening; " +
@@ -53,43 +58,56 @@ export class Takeover {
       );
     }
     const pidFile = writePidFile(this.pidFile, this.pid);
-    if (tellPredecessor(this.pid)) {
-      const files = statePaths.filter((path) => path !== undefined)
-        .map((path) => new StateFile(path));
-      await this.#inherit(configuration, files, log);
-    }
-    log.info("taken over", { pid: this.pid });
-    return pidFile;
-  }
-
-  async #inherit(
-    configuration: Configuration,
-    files: readonly StateFile[],
-    log: Log,
-  ): Promise<void> {
+    const state = await this.#yielded(log);
     try {
-      const state = await this.#lastWord(files);
-      if (state === undefined) {
-        log.warning("the old process hasn't said what it leaves; its last changes may be lost", {
-          pid: this.pid,
-        });
-      }
       await configuration.inherit(state);
     } catch (error) {
       log.error("what the old process leaves can't be taken over", { why: messageOf(error) });
     }
+    this.#lastWord.remove();
+    log.info("taken over", { pid: this.pid });
+    return pidFile;
   }
 
-  /** What the old process writes as it hands over. */
-  async #lastWord(files: readonly StateFile[]): Promise<State | undefined> {
+  /** Tells the old one, and waits for its last word; undefined where it has died without one. */
+  async #yielded(log: Log): Promise<State | undefined> {
+    this.#lastWord.remove(); // of whoever had the same number once
+    tellPredecessor(this.pid);
+    const state = await this.#hear();
+    if (state !== undefined) return state;
+    if (isThere(this.pid)) {
+      restorePidFile(this.pidFile, this.pid);
+      const late = this.#read(); // it may have looked into the pid file just before
+      if (late === undefined) throw this.#silent();
+      writePidFile(this.pidFile, this.pid);
+      return late;
+    }
+    log.warning("the old process has ended without a last word; its last changes may be lost", {
+      pid: this.pid,
+    });
+    return undefined;
+  }
+
+  #silent(): StartError {
+    return new StartError(
+      `process ${this.pid} doesn't yield its service; it goes on`,
+      `its log may say why; if it hangs, end it and start anew: kill -9 ${this.pid}`,
+    );
+  }
+
+  async #hear(): Promise<State | undefined> {
     const end = systemClock.now() + LAST_WORD_MS;
     for (let there = true; there && systemClock.now() < end;) {
       there = isThere(this.pid); // before looking: it may write, then end
-      const states = files.map((file) => file.read());
-      const last = states.find((state) => state?.handedOverBy === this.pid);
-      if (last !== undefined) return last;
+      const state = this.#read();
+      if (state !== undefined) return state;
       await systemClock.sleep(LOOK_MS);
     }
     return undefined;
+  }
+
+  #read(): State | undefined {
+    const state = this.#lastWord.read();
+    return state?.handedOverBy === this.pid ? state : undefined;
   }
 }

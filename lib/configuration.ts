@@ -47,7 +47,8 @@ export class Configuration implements Control {
   #inBase: Sections = {};
   #running: Running | undefined;
   readonly #turns = new Turns();
-  #leftDown: DownBackends = {};
+  /** The backends that the process before this one has found to be down, where it runs still. */
+  leftDown: DownBackends = {};
   readonly #reloads: Reloads;
 
   /** Called around each reload, whoever asks for it. */
@@ -63,11 +64,6 @@ export class Configuration implements Control {
     return this.options.startedAtMs;
   }
 
-  /** The backends that the process before this one has found to be down, where it runs still. */
-  get leftDown(): DownBackends {
-    return this.#leftDown;
-  }
-
   /** Reads base and state file for the start, unless `signal` aborts. @throws ConfigError, StartError. */
   async load(signal?: AbortSignal): Promise<Loaded> {
     const { source, stateFile } = this.options;
@@ -75,7 +71,7 @@ export class Configuration implements Control {
     this.#stateFile = stateFile(baseAlone(base, this.#reading));
     const { overlay, down } = this.#stateFile?.read() ?? NO_STATE;
     this.#overlay = overlay;
-    if (this.options.inherits) this.#leftDown = down;
+    if (this.options.inherits) this.leftDown = down;
     const loaded = effective(base, overlay, this.#reading);
     this.#inBase = loaded.inBase;
     return loaded;
@@ -105,14 +101,14 @@ export class Configuration implements Control {
     this.#running?.keeper.healthChanged();
   }
 
-  /** Another process has taken over: the state is written a last time, and nothing can be changed any more. */
-  handOver(): Promise<void> {
-    return this.#turns.next(() => {
-      this.#started.keeper.handOver();
-      const hint = "ask that one";
-      this.#turns.end(new StartError("another process has taken over from this one", hint));
-      return Promise.resolve();
-    });
+  /** The state now, for a process that takes over. */
+  lastWord(): State {
+    return this.#started.keeper.lastWord();
+  }
+
+  /** Resolves when the changes that were asked for before have been made. */
+  quiet(): Promise<void> {
+    return this.#turns.next(() => Promise.resolve());
   }
 
   /**
@@ -135,8 +131,9 @@ export class Configuration implements Control {
     });
   }
 
-  /** Writes nothing more to the state file. */
-  close(): void {
+  /** Nothing can be changed any more, and nothing is written to the state file. `why` is what whoever asks is told. */
+  close(why: string = "the process is ending"): void {
+    this.#turns.end(new StartError(why, "ask the one that serves now"));
     this.#running?.keeper[Symbol.dispose]();
   }
 
@@ -187,6 +184,7 @@ export class Configuration implements Control {
   async #reload(order: ReloadOrder, text: BaseText | undefined): Promise<Reloaded> {
     const { supervisor, conflicts, log, hooks } = this.#started;
     const base = text ?? await this.options.source.read();
+    this.#turns.check();
     baseAlone(base, this.#reading); // what the overlay hides must work, too: the next start reads it
     const { config, warnings, inBase } = effective(base, this.#overlay, this.#reading);
     for (const warning of warnings) log.warning(printProblem(warning));

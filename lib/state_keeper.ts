@@ -28,6 +28,7 @@ export class StateKeeper implements Disposable {
   #toldUnsaved = false;
   #failing = false;
   #begun = false;
+  #ended = false;
 
   /** Writes nothing before {@link begin}: the file may be another process's still. */
   constructor(readonly options: StateKeeperOptions) {
@@ -43,6 +44,7 @@ export class StateKeeper implements Disposable {
   keep(overlay: Overlay): void {
     this.#overlay = overlay;
     const { file, log } = this.options;
+    if (this.#ended) throw new StateError("another process has taken over: the change is lost");
     if (file === undefined) {
       if (this.#toldUnsaved) return;
       this.#toldUnsaved = true;
@@ -59,20 +61,19 @@ export class StateKeeper implements Disposable {
     this.#soon ??= setTimeout(() => this.#write(), HEALTH_MS);
   }
 
-  /** Writes a last time, for the process that has taken over; from now on the file is that one's. */
-  handOver(): void {
-    if (this.options.file !== undefined) this.#write({ handedOverBy: Deno.pid });
-    this[Symbol.dispose]();
+  /** The state now, for a process that takes over. */
+  lastWord(): State {
+    return { overlay: this.#overlay, down: this.options.down(), handedOverBy: Deno.pid };
   }
 
   /** Why it couldn't be written. */
-  #write(more: Pick<State, "handedOverBy"> = {}): string | undefined {
+  #write(): string | undefined {
     clearTimeout(this.#soon);
     this.#soon = undefined;
     const { file, down, log } = this.options;
     if (!this.#begun || file === undefined) return undefined;
     try {
-      file.write({ overlay: this.#overlay, down: down(), ...more });
+      file.write({ overlay: this.#overlay, down: down() });
       this.#failing = false;
       return undefined;
     } catch (error) {
@@ -86,6 +87,7 @@ export class StateKeeper implements Disposable {
   /** Writes nothing more. */
   [Symbol.dispose](): void {
     this.#begun = false;
+    this.#ended = true;
     clearTimeout(this.#soon);
   }
 }

@@ -134,7 +134,8 @@ function readConfig(
   };
 }
 
-const RESERVED = ["__proto__", ".", ".."];
+/** Path segments that mean something else, and what every object has. */
+const RESERVED = [".", "..", ...Object.getOwnPropertyNames(Object.prototype)];
 /** Names go into logs, tables and paths of the API: nothing invisible, no space at the ends, not longer than anybody would write. */
 const NAME = /^(?!\s)[^\p{C}\p{Zl}\p{Zp}]{1,100}(?<!\s)$/u;
 

@@ -66,6 +66,10 @@ export function readApi(raw: unknown, report: Report): [ApiSpec | undefined, Sec
       } holds a colon, which ends the login in basic authentication\nchoose another`,
     );
   }
+  if (auth !== undefined && auth.values.password === "") {
+    const hint = "write one, or leave the section out; an unset variable leaves nothing";
+    report.error(["api", "basic_auth", "password"], `is empty: anybody could log in\n${hint}`);
+  }
   if (auth !== undefined && auth.values.login === "") {
     report.error(
       ["api", "basic_auth", "login"],

@@ -1,4 +1,5 @@
 import { messageOf, StartError } from "../errors.ts";
+import { realPathOf } from "./replace_file.ts";
 
 /** A pid file that this process has written. Disposing removes it, if it is still ours. */
 export type PidFile = Disposable;
@@ -19,6 +20,9 @@ export function writePidFile(path: string, predecessor?: number): PidFile {
   }
   const known = other === undefined || other === Deno.pid || other === predecessor;
   if (!known && runs(other)) {
+    if (predecessor !== undefined) {
+      throw new StartError(`process ${other} was quicker`, "it serves");
+    }
     throw new StartError(
       `pid file ${path}: process ${other} is running`,
       "stop it first, or name another pid file with -p; if it isn't twixt, remove the file",
@@ -30,6 +34,16 @@ export function writePidFile(path: string, predecessor?: number): PidFile {
     throw unwritable(path, error);
   }
   return { [Symbol.dispose]: () => remove(path) };
+}
+
+/** Gives a pid file back to the process that it named before. */
+export function restorePidFile(path: string, pid: number): void {
+  Deno.writeTextFileSync(path, `${pid}\n`);
+}
+
+/** Where a process leaves its last word for the one that takes over its pid file. */
+export function handoverPath(pidFile: string): string {
+  return `${realPathOf(pidFile)}.handover`;
 }
 
 /** Finds out whether a pid file that is there could be written, without doing so. @throws StartError */
@@ -62,7 +76,8 @@ export function readPid(path: string): number | "something else" | undefined {
   try {
     const text = Deno.readTextFileSync(path).trim();
     if (text === "") return undefined;
-    return /^\d{1,10}$/.test(text) ? Number(text) : "something else";
+    const pid = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+    return pid > 0 ? pid : "something else"; // 0 would be everybody in our process group
   } catch {
     return undefined; // no file: nobody runs
   }

@@ -57,7 +57,8 @@ function lstat(path: string): Deno.FileInfo | undefined {
   }
 }
 
-function removeIfThere(path: string): void {
+/** Removes a file, if it can be removed. */
+export function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {

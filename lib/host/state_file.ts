@@ -1,6 +1,6 @@
 import { messageOf, StartError } from "../errors.ts";
 import { parseState, printState, type State } from "../state.ts";
-import { probeFile, realPathOf, replaceFile } from "./replace_file.ts";
+import { probeFile, realPathOf, removeIfThere, replaceFile } from "./replace_file.ts";
 
 /** Where the state is kept over restarts. */
 export class StateFile {
@@ -27,6 +27,11 @@ export class StateFile {
   /** Writes the state. @throws when the disk doesn't take it; the file is the old one then. */
   write(state: State): void {
     replaceFile(this.#real, printState(state));
+  }
+
+  /** Removes the file, if it is there. */
+  remove(): void {
+    removeIfThere(this.#real);
   }
 }
 

@@ -79,6 +79,18 @@ export function isThere(pid: number): boolean {
   }
 }
 
+/** Does this process listen on the port? Undefined: nobody can tell. */
+export async function listensOn(pid: number, port: number): Promise<boolean | undefined> {
+  try {
+    const args = ["-Hltnp", `sport = :${port}`];
+    const command = new Deno.Command("ss", { args, stdin: "null", stderr: "null" });
+    const said = new TextDecoder().decode((await command.output()).stdout);
+    return /pid=\d+/.test(said) ? new RegExp(`pid=${pid}\\b`).test(said) : undefined;
+  } catch {
+    return undefined; // no ss here
+  }
+}
+
 /** Does the kernel hand connections that wait for a closed listener to another one on the port? Undefined: unknown. */
 export async function migratesConnections(): Promise<boolean | undefined> {
   try {

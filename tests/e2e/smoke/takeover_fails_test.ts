@@ -84,6 +84,12 @@ const cases: Case[] = [
     says: `server "more" can't listen on 127.0.0.1:$TAKEN: address in use`,
   },
   {
+    what: "an API address that another program has",
+    code: 1,
+    change: (config) => ({ ...config, api: onTaken({ enabled: true }) }),
+    says: "the API can't listen on 127.0.0.1:$TAKEN: address in use",
+  },
+  {
     what: "a state file in a folder that doesn't exist",
     code: 1,
     change: (config) => ({ ...config, state_file: "$FOLDER/none/state.json" }),
@@ -142,27 +148,38 @@ Deno.test("SIGUSR2 to a process that is still named in its pid file changes noth
   await assertServes(twixt, session);
 });
 
-Deno.test("--takeover goes on without its API where another program has the address", {
+Deno.test("--takeover of a process that doesn't answer gives the pid file back, and it goes on", {
   timeout,
 }, async () => {
   await using backend = echo();
-  const good = config([backend]);
-  await using old = await Twixt.start({ config: good });
-  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const bind = `127.0.0.1:${taken.addr.port}`;
-  await using next = await old.takeover({
-    config: { ...good, api: { enabled: true, bind } },
-    started: () => until(async () => await old.pidInFile() !== old.pid),
-  });
-  await next.logged(({ level, msg }) =>
-    level === "error" && msg.startsWith("the API can't listen")
-  );
-  assert.equal(await old.ended(), 0);
-  await assertEchoes(old.port("web"));
-  taken.close();
-  next.signal("SIGHUP");
-  await next.logged(({ msg }) => msg === "API listening");
-  assert.equal((await (await next.api("/")).json()).pid, next.pid);
+  await using old = await Twixt.start({ config: config([backend]) });
+  using session = await connect(old.port("web"));
+  await exchange(session, 1); // it has come through
+  old.signal("SIGSTOP");
+  try {
+    const { code, err } = await runTwixt(["-c", old.file, "--takeover", old.pidFile]);
+    assert.equal(code, 1, err);
+    assert(err.includes(`process ${old.pid} doesn't yield its service; it goes on`), err);
+  } finally {
+    old.signal("SIGCONT");
+  }
+  await old.logged(({ msg }) => /SIGUSR2 is ignored|has given up waiting/.test(msg));
+  await assertServes(old, session);
+  await using next = await old.takeover();
+  await assertServes(next, session);
+});
+
+Deno.test("--takeover that names no configuration is refused: the demo replaces nobody", {
+  timeout,
+}, async () => {
+  await using backend = echo();
+  await using old = await Twixt.start({ config: config([backend]) });
+  using session = await connect(old.port("web"));
+  for (const command of [[], ["demo"]]) {
+    const { code, err } = await runTwixt([...command, "--takeover", old.pidFile]);
+    assert.equal(code, 2, err);
+  }
+  await assertServes(old, session);
 });
 
 Deno.test("three processes that take over at the same time leave one that serves", {

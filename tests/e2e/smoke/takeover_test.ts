@@ -81,6 +81,25 @@ Deno.test("--takeover hands over port, API and pid file; the old one ends with i
   assert.deepEqual([...old.err, ...next.err], []);
 });
 
+Deno.test("--takeover finds the old one's changes behind a link and with another state file", {
+  timeout,
+}, async () => {
+  await using one = greeter("one");
+  await using two = greeter("two");
+  const both = config([one, two]);
+  await using old = await Twixt.start({ config: both });
+  const { folder, pidFile } = old;
+  await json(await old.api(`/pools/web/backends/${one.address}`, "PATCH", { drain: true }));
+  await Deno.rename(pidFile, `${folder}/real.pid`);
+  await Deno.symlink("real.pid", pidFile);
+  await using next = await old.takeover({ config: { ...both, state_file: `${folder}/b.json` } });
+  assert.equal(await old.ended(), 0);
+  assert.deepEqual(await answers(next.port("web")), new Set(["two"]));
+  const kept = JSON.parse(await Deno.readTextFile(`${folder}/b.json`));
+  assert.deepEqual(Object.keys(kept.overlay.backends.web), [one.address]);
+  await assert.rejects(Deno.stat(`${folder}/real.pid.handover`));
+});
+
 Deno.test("--takeover keeps what was changed through the API: a drain, a weight, servers", {
   timeout,
 }, async () => {

@@ -43,14 +43,16 @@ Deno.test("StateKeeper writes nothing before begin(), then changes at once and h
   assert.deepEqual(disk.written.slice(1), [{ overlay: ONE, down: { web: ["10.0.0.1:80"] } }]);
 });
 
-Deno.test("StateKeeper.handOver() writes who it was, and then nothing any more", () => {
+Deno.test("StateKeeper.lastWord() is the state and whose it is; once disposed nothing is kept", () => {
   using test = setUp();
   const { keeper, disk } = test;
   keeper.begin();
-  keeper.healthChanged();
-  keeper.handOver();
   keeper.keep(ONE);
-  assert.deepEqual(disk.written, [{ overlay: NO_OVERLAY, down: {}, handedOverBy: Deno.pid }]);
+  assert.deepEqual(keeper.lastWord(), { overlay: ONE, down: {}, handedOverBy: Deno.pid });
+  keeper[Symbol.dispose]();
+  keeper.healthChanged();
+  assert.throws(() => keeper.keep(ONE), /another process has taken over: the change is lost/);
+  assert.deepEqual(disk.written, [{ overlay: ONE, down: {} }]);
 });
 
 Deno.test("StateKeeper says that a change is lost when the disk is full, and logs it once", () => {
@@ -78,6 +80,5 @@ Deno.test("StateKeeper without a file says once that changes end with the proces
   keeper.keep(ONE);
   keeper.keep(ONE);
   keeper.healthChanged();
-  keeper.handOver();
   assert.equal(log.lines.filter((line) => line.includes("set state_file")).length, 1);
 });
