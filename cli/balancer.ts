@@ -48,8 +48,8 @@ export type Balancer = {
 export type Succession = {
   /** Finds out whether it can be done, before anything listens. @throws StartError */
   check(): void;
-  /** Is this one of the old process's ports? Undefined: nobody can tell. */
-  frees(port: number): Promise<boolean | undefined>;
+  /** The ports that the old process listens on; undefined where nobody can tell. */
+  ports(): Promise<ReadonlySet<number> | undefined>;
   /** Makes the old process end its service; this one listens already. @throws StartError; the old one goes on then. */
   complete(): Promise<void>;
 };
@@ -112,10 +112,11 @@ export async function startBalancer(
   };
   const setup = { parts, control: configuration, descriptors, log };
   try {
-    await probePlaces(config, takeover); // before anybody can have connected
+    const ports = await takeover?.ports();
+    probePlaces(config, takeover, ports); // before anybody can have connected
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
-    await supervisor.apply(config, { beside: takeover !== undefined })
+    await supervisor.apply(config, takeover && { beside: ports ?? "any" })
       .catch((error) => Promise.reject(overlayNamed(error, configuration)));
     tellOfOverlay(configuration, log);
     await configuration.attach(supervisor, log, {
@@ -143,14 +144,18 @@ function end({ supervisor, workers, reserve }: Balancer): void {
 }
 
 /** Finds out whether the API's address and the pid file can be had. @throws StartError */
-async function probePlaces({ api }: Config, takeover: Succession | undefined): Promise<void> {
+function probePlaces(
+  { api }: Config,
+  takeover: Succession | undefined,
+  ports: ReadonlySet<number> | undefined,
+): void {
   takeover?.check();
   if (api === undefined) return;
   try {
     probe(api.bind, "the API");
   } catch (error) {
     if (takeover === undefined || !isTaken(error)) throw error;
-    if (await takeover.frees(api.bind.port) === false) throw error;
+    if (ports !== undefined && !ports.has(api.bind.port)) throw error;
   }
 }
 

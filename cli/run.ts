@@ -1,7 +1,7 @@
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
-import { listensOn } from "../lib/host/takeover.ts";
+import { portsOf } from "../lib/host/takeover.ts";
 import type { Notify } from "../lib/host/notify.ts";
 import { writePidFile } from "../lib/host/pid_file.ts";
 import type { Log } from "../lib/log.ts";
@@ -83,7 +83,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       log,
       takeover && {
         check: () => takeover.check(),
-        frees: (port) => listensOn(takeover.pid, port),
+        ports: () => portsOf(takeover.pid),
         complete: async () => {
           owned.use(await takeover.complete(configuration, log));
         },

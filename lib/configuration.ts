@@ -123,7 +123,7 @@ export class Configuration implements Control {
       const { overlay, down } = state;
       supervisor.believe(down);
       const { config } = effective(this.#base!, overlay, this.#reading);
-      await supervisor.apply(config, { beside: true });
+      await supervisor.apply(config, { beside: "any" });
       await supervisor.adjust(overlay.backends);
       this.#overlay = remembering(overlay, this.#facts);
       conflicts.reloaded();

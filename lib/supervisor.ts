@@ -25,8 +25,8 @@ type Running = {
 export type ApplyOptions = {
   /** A server whose sessions end with it, where it is removed. */
   readonly cut?: string;
-  /** Another process listens on the same addresses, which this one shall share. */
-  readonly beside?: boolean;
+  /** Another process listens on these ports, or on any, which this one shall share. */
+  readonly beside?: ReadonlySet<number> | "any";
 };
 
 /** How long a change waits for workers to use it. */
@@ -138,14 +138,15 @@ export class Supervisor {
     this.#pools.stop();
   }
 
-  async #apply(config: Config, { cut, beside = false }: ApplyOptions): Promise<Changes> {
+  async #apply(config: Config, { cut, beside }: ApplyOptions): Promise<Changes> {
     const diff = diffConfigs(this.#config, config);
+    const shared = ({ bind: { port } }: ServerSpec) =>
+      port > 0 && (beside === "any" || beside?.has(port)) ? port : undefined;
     const ports = probeAll(
       [...diff.servers.added, ...diff.servers.changed],
-      (spec) =>
-        this.#held(spec, diff) ?? (beside && spec.bind.port > 0 ? spec.bind.port : undefined),
+      (spec) => this.#held(spec, diff) ?? shared(spec),
     );
-    await this.#pools.start(diff.pools.added, beside);
+    await this.#pools.start(diff.pools.added, beside !== undefined);
     await this.#listen(diff, ports);
     await this.#pools.change(diff.pools.changed);
     for (const { name } of diff.servers.removed) await this.#stopServer(name, cut === name);

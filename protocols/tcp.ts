@@ -22,8 +22,8 @@ const BACKLOG = 4096;
 /** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
 const ACCEPT_PAUSE_MS = 20;
 
-/** Turns of the event loop in which the queue of a listener may run empty before it is closed. */
-const MOST_TURNS = 50;
+/** How long the queue of a listener may take to run empty before it is closed: under overload it never does. */
+const LAST_CLIENTS_MS = 2_000;
 
 /** A TCP server of one worker: its listener and what it does with clients. */
 export class TcpServer {
@@ -53,7 +53,9 @@ export class TcpServer {
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
   async finish(): Promise<void> {
-    for (let turn = 0, before = -1; turn < MOST_TURNS && before !== this.#accepted; turn++) {
+    const { ticker } = this.context;
+    const end = ticker.now + LAST_CLIENTS_MS;
+    for (let before = -1; before !== this.#accepted && ticker.now < end;) {
       before = this.#accepted;
       await new Promise((resolve) => setTimeout(resolve));
     }

@@ -79,16 +79,25 @@ export function isThere(pid: number): boolean {
   }
 }
 
-/** Does this process listen on the port? Undefined: nobody can tell. */
-export async function listensOn(pid: number, port: number): Promise<boolean | undefined> {
+/** The TCP ports that a process listens on; undefined where nobody can tell. */
+export async function portsOf(pid: number): Promise<ReadonlySet<number> | undefined> {
   try {
-    const args = ["-Hltnp", `sport = :${port}`];
-    const command = new Deno.Command("ss", { args, stdin: "null", stderr: "null" });
+    const command = new Deno.Command("ss", { args: ["-Hltnp"], stdin: "null", stderr: "null" });
     const said = new TextDecoder().decode((await command.output()).stdout);
-    return /pid=\d+/.test(said) ? new RegExp(`pid=${pid}\\b`).test(said) : undefined;
+    const ports = portsIn(said, pid);
+    return ports.size === 0 ? undefined : ports;
   } catch {
     return undefined; // no ss here
   }
+}
+
+/** The local ports of a process in what `ss -Hltnp` prints. Pure. */
+export function portsIn(said: string, pid: number): ReadonlySet<number> {
+  const its = new RegExp(`\\bpid=${pid}\\b`);
+  const lines = said.split("\n").filter((line) => its.test(line));
+  return new Set(
+    lines.map((line) => Number(/:(\d+)$/.exec(line.trim().split(/\s+/)[3] ?? "")?.[1])),
+  );
 }
 
 /** Does the kernel hand connections that wait for a closed listener to another one on the port? Undefined: unknown. */

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { findPredecessor, isThere, tellPredecessor } from "../../../../lib/host/takeover.ts";
+import {
+  findPredecessor,
+  isThere,
+  portsIn,
+  portsOf,
+  tellPredecessor,
+} from "../../../../lib/host/takeover.ts";
 import type { StartError } from "../../../../lib/errors.ts";
 
 /** A process, and a pid file that names it. */
@@ -57,4 +63,23 @@ Deno.test("findPredecessor() of no file, an empty one or our own number is nobod
   await Deno.writeTextFile(file, "[servers.web]");
   assert.throws(() => findPredecessor(file), /holds something else than a process id/);
   await Deno.remove(file);
+});
+
+Deno.test("portsIn() reads the ports of one process, of both families, in what ss prints", () => {
+  const said = `
+LISTEN 0 4096 127.0.0.1:3000 0.0.0.0:* users:(("twixt",pid=71,fd=20),("twixt",pid=71,fd=21))
+LISTEN 0 511          *:8888        *:* users:(("twixt",pid=71,fd=22))
+LISTEN 0 4096     [::1]:53       [::]:* users:(("dns",pid=7,fd=3))
+LISTEN 0 4096   0.0.0.0:80    0.0.0.0:* users:(("nginx",pid=710,fd=3))
+LISTEN 0 4096   0.0.0.0:81    0.0.0.0:*
+`;
+  assert.deepEqual([...portsIn(said, 71)], [3000, 8888]);
+  assert.deepEqual([...portsIn(said, 7)], [53]);
+  assert.deepEqual([...portsIn("", 71)], []);
+});
+
+Deno.test("portsOf() finds a port of this process", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const ports = await portsOf(Deno.pid);
+  assert(ports === undefined || ports.has(listener.addr.port));
 });
