@@ -22,6 +22,8 @@ const BACKLOG = 4096;
 /** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
 const ACCEPT_PAUSE_MS = 20;
 
+/** Turns of the event loop in which nobody has come: then the queue is empty. */
+const QUIET_TURNS = 3;
 /** How long the queue of a listener may take to run empty before it is closed: under overload it never does. */
 const LAST_CLIENTS_MS = 2_000;
 
@@ -55,9 +57,10 @@ export class TcpServer {
   async finish(): Promise<void> {
     const { ticker } = this.context;
     const end = ticker.now + LAST_CLIENTS_MS;
-    for (let before = -1; before !== this.#accepted && ticker.now < end;) {
-      before = this.#accepted;
+    for (let quiet = 0; quiet < QUIET_TURNS && ticker.now < end;) {
+      const before = this.#accepted;
       await new Promise((resolve) => setTimeout(resolve));
+      quiet = before === this.#accepted ? quiet + 1 : 0;
     }
     this.stop();
   }
