@@ -19,6 +19,7 @@ import { Supervisor } from "../../lib/supervisor.ts";
 import { Workers } from "../../lib/workers.ts";
 import { until } from "./backends.ts";
 import { InlineWorker } from "./inline_worker.ts";
+import { runProgram } from "../../lib/host/program.ts";
 import { MemoryLog } from "./log.ts";
 
 type Sections = Record<string, unknown>;
