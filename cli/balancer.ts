@@ -42,7 +42,15 @@ export type Balancer = {
   /** The soft limit of descriptors, if known. */
   readonly descriptors: number | undefined;
   /** Descriptors that were open without the servers' listeners. */
-  readonly openDescriptors: number;
+  openDescriptors: number;
+};
+
+/** What a process does that takes over from another one. */
+export type Succession = {
+  /** Finds out whether it can be done, before anything listens. @throws StartError */
+  check(): void;
+  /** Makes the old process end its service; this one listens already. @throws StartError; the old one goes on then. */
+  complete(): Promise<void>;
 };
 
 /** Longest wait for an API address that the old process is about to leave. */
@@ -51,7 +59,7 @@ const LEFT_MS = 5_000;
 /**
  * Starts workers, servers and the API, in this order, each only when the one before stands.
  *
- * @param takeover Called when all servers listen beside those of the process that is taken over, to make it leave.
+ * @param takeover Where another process is to be replaced: it is told when all servers listen beside its own.
  * @throws StartError when something can't be bound; nothing is left behind then.
  */
 export async function startBalancer(
@@ -59,7 +67,7 @@ export async function startBalancer(
   config: Config,
   configuration: Configuration,
   log: Log,
-  takeover?: () => Promise<void>,
+  takeover?: Succession,
 ): Promise<Balancer> {
   const facts = await hostFacts();
   const descriptors = await raiseDescriptorLimit(facts);
@@ -98,66 +106,88 @@ export async function startBalancer(
     onHealth: () => configuration.healthChanged(),
     leftDown: configuration.leftDown,
   });
+  const balancer: Balancer = {
+    ...{ supervisor, workers, counters, api: undefined, reserve, descriptors },
+    openDescriptors: USUALLY_OPEN,
+  };
+  const setup = { parts, control: configuration, descriptors, log };
   try {
-    if (takeover === undefined && config.api) probe(config.api.bind, "the API"); // before anything listens
+    probePlaces(config, takeover); // before anybody can have connected
     await workers.start();
     await supervisor.adjust(configuration.overlay().backends); // drained backends get nobody, not even at first
     await supervisor.apply(config, { beside: takeover !== undefined })
       .catch((error) => Promise.reject(overlayNamed(error, configuration)));
-    const { servers, backends } = configuration.overlay();
-    const changed = { servers: Object.keys(servers), pools: Object.keys(backends) };
-    if (changed.servers.length + changed.pools.length > 0) {
-      log.info("changes made through the API before are in force: see twixt overlay", changed);
-    }
-    const setup = { parts, control: configuration, descriptors, log };
-    const hooks = {
+    tellOfOverlay(configuration, log);
+    await configuration.attach(supervisor, log, {
       check: probeApi,
       done: (before: Config, after: Config) => afterReload(balancer, setup, before, after),
-    };
-    await configuration.attach(supervisor, log, hooks);
-    const api = takeover === undefined
-      ? config.api && await startApi(config.api, setup)
-      : await startApiAfter(takeover, config.api, setup);
-    const listeners = config.servers.size * count;
-    const open = await openDescriptors();
-    const openBeside = open === undefined ? USUALLY_OPEN : open - listeners;
-    const balancer: Balancer = {
-      ...{ supervisor, workers, counters, api, reserve, descriptors },
-      openDescriptors: openBeside,
-    };
+    });
+    await measure(balancer, config);
     setCapacity(balancer, config, log);
-    return balancer;
+    await takeover?.complete();
   } catch (error) {
-    supervisor.stop();
-    workers.end();
-    reserve[Symbol.dispose]();
+    // clients that have come already are served to their end: they needn't know that this process came too early
+    const finished = systemClock.sleep(takeover ? config.process.shutdownMs : 0);
+    await Promise.race([workers.drain(), finished]);
+    end(balancer);
     throw error;
+  }
+  await openApi(balancer, config, setup, takeover !== undefined);
+  return balancer;
+}
+
+function end({ supervisor, workers, reserve }: Balancer): void {
+  supervisor.stop();
+  workers.end();
+  reserve[Symbol.dispose]();
+}
+
+/** Finds out whether the API's address and the pid file can be had. @throws StartError */
+function probePlaces({ api }: Config, takeover: Succession | undefined): void {
+  takeover?.check();
+  if (api === undefined) return;
+  try {
+    probe(api.bind, "the API");
+  } catch (error) {
+    if (takeover === undefined || !isTaken(error)) throw error; // most likely the old process has it
   }
 }
 
-/** The API of a process that takes over: its address may be free only when the old one has left it. */
-async function startApiAfter(
-  takeover: () => Promise<void>,
-  spec: Config["api"],
+/** Says which of what runs was never written into a file. */
+function tellOfOverlay(configuration: Configuration, log: Log): void {
+  const { servers, backends } = configuration.overlay();
+  const changed = { servers: Object.keys(servers), pools: Object.keys(backends) };
+  if (changed.servers.length + changed.pools.length === 0) return;
+  log.info("changes made through the API before are in force: see twixt overlay", changed);
+}
+
+/** Counts the descriptors that are open beside the servers' listeners. */
+async function measure(balancer: Balancer, config: Config): Promise<void> {
+  const open = await openDescriptors();
+  if (open === undefined) return;
+  balancer.openDescriptors = open - config.servers.size * balancer.workers.options.count;
+}
+
+/**
+ * Opens the API, if there shall be one. After a takeover the old process serves no longer, so this one goes on without.
+ * @throws StartError; then nothing is left behind.
+ */
+async function openApi(
+  balancer: Balancer,
+  { api: spec }: Config,
   setup: ApiSetup,
-): Promise<ApiServer | undefined> {
-  const early = spec && await startApi(spec, setup).catch((error): undefined => {
-    if (!isTaken(error)) throw error;
-  });
+  hasTakenOver: boolean,
+): Promise<void> {
   try {
-    await takeover();
+    balancer.api = spec && await startApi(spec, setup, hasTakenOver ? LEFT_MS : 0);
   } catch (error) {
-    await early?.close();
-    throw error;
-  }
-  if (spec === undefined || early !== undefined) return early;
-  try {
-    return await startApi(spec, setup, LEFT_MS);
-  } catch (error) { // the old one serves no longer: this one must go on
+    if (!hasTakenOver) {
+      end(balancer);
+      throw error;
+    }
     setup.log.error("the API can't listen; mend what is in its way, then reload", {
       why: messageOf(error),
     });
-    return undefined;
   }
 }
 

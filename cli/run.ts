@@ -80,10 +80,13 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       config,
       configuration,
       log,
-      takeover && (async () => {
-        const files = [config.process.stateFile, beside(pidFile)];
-        owned.use(await takeover.complete(configuration, files, log));
-      }),
+      takeover && {
+        check: () => takeover.check(),
+        complete: async () => {
+          const paths = [config.process.stateFile, beside(pidFile)];
+          owned.use(await takeover.complete(configuration, paths, log));
+        },
+      },
     );
     Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
     announce(parts, balancer, log);

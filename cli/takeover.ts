@@ -1,7 +1,7 @@
 import { systemClock } from "../lib/clock.ts";
 import type { Configuration } from "../lib/configuration.ts";
 import { messageOf } from "../lib/errors.ts";
-import { type PidFile, writePidFile } from "../lib/host/pid_file.ts";
+import { type PidFile, probePidFile, writePidFile } from "../lib/host/pid_file.ts";
 import { StateFile } from "../lib/host/state_file.ts";
 import {
   findPredecessor,
@@ -28,6 +28,11 @@ export class Takeover {
   static of(pidFile: string): Takeover | undefined {
     const pid = findPredecessor(pidFile);
     return pid === undefined ? undefined : new Takeover(pid, pidFile);
+  }
+
+  /** Can the pid file be written? @throws StartError */
+  check(): void {
+    probePidFile(this.pidFile);
   }
 
   /**

@@ -96,6 +96,7 @@ export class Configuration implements Control {
     // an overlay that was kept without what the base said goes by what it says now
     this.#overlay = remembering(this.#overlay, this.#facts);
     conflicts.reloaded();
+    if (Object.keys(supervisor.down()).length > 0) keeper.healthChanged(); // found while nobody was attached
     this.options.source.inForce?.(this.#base!, log);
   }
 
@@ -123,7 +124,8 @@ export class Configuration implements Control {
       const { supervisor, keeper, conflicts } = this.#started;
       keeper.begin();
       if (state === undefined) return;
-      const { overlay } = state;
+      const { overlay, down } = state;
+      supervisor.believe(down);
       const { config } = effective(this.#base!, overlay, this.#reading);
       await supervisor.apply(config, { beside: true });
       await supervisor.adjust(overlay.backends);

@@ -52,7 +52,7 @@ export class LineWriter {
     }
     this.#waiting.push(bytes);
     this.#bytes += bytes.length;
-    this.#busy ??= this.#drain().finally(() => this.#busy = undefined);
+    this.#busy ??= this.#drain();
   }
 
   /** Opens the file anew with the next line, for log rotation. */
@@ -78,7 +78,7 @@ export class LineWriter {
       this.#bytes -= batch.length;
       if (written < batch.length) {
         this.#lose(batch, written);
-        if (this.#closed) return;
+        if (this.#closed) break;
         await new Promise((resolve) => setTimeout(resolve, this.retryMs));
       } else if (this.#lost > 0) {
         const lost = this.#lost;
@@ -86,6 +86,7 @@ export class LineWriter {
         this.write(this.report(lost));
       }
     }
+    this.#busy = undefined; // with nothing awaited since the last look: a line that came then would be left lying
   }
 
   /** Returns how many bytes were taken: all of them, or fewer after a failure. */

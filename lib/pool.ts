@@ -134,6 +134,12 @@ export class Pool {
     return [...this.#members].filter(([, member]) => member.down).map(([key]) => key);
   }
 
+  /** Takes these for down, unless their own checks have had a result. */
+  believe(down: readonly string[]): void {
+    if (this.spec.check === undefined) return;
+    for (const key of down) this.#members.get(key)?.believeDown();
+  }
+
   /** Ends all checks: backends stay what they are, and new ones count as live. */
   endChecks(): void {
     this.spec = { ...this.spec, check: undefined };

@@ -136,6 +136,13 @@ export class PoolMember {
     this.#drainEnd?.abort();
   }
 
+  /** Takes it for down before the first result of its checks, because another process has found it so. */
+  believeDown(): void {
+    if (this.#lastResult !== "") return;
+    this.#lastResult = "the process before this one has found it so";
+    this.#become({ live: false, contrary: 0 });
+  }
+
   /** Ends its checks; its health stays as it is. */
   stopChecks(): void {
     this.#checking?.abort();

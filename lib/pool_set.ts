@@ -42,6 +42,11 @@ export class PoolSet {
     return Object.fromEntries(pools.filter(([, keys]) => keys.length > 0));
   }
 
+  /** Takes these for down, unless their own checks have had a result. */
+  believe(down: DownBackends): void {
+    for (const [name, keys] of Object.entries(down)) this.#pools.get(name)?.believe(keys);
+  }
+
   /** Ends an interval of all rates, and forgets backends that nobody uses any more. */
   sample(nowMs: number): void {
     for (const pool of this.#pools.values()) pool.sample(nowMs);

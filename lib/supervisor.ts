@@ -123,6 +123,11 @@ export class Supervisor {
     return this.#pools.down();
   }
 
+  /** Takes these for down, unless their own checks have had a result. */
+  believe(down: DownBackends): void {
+    this.#pools.believe(down);
+  }
+
   /** Ends all checks, for a process that takes no new sessions. */
   endChecks(): void {
     this.#pools.endChecks();

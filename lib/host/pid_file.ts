@@ -27,12 +27,25 @@ export function writePidFile(path: string, predecessor?: number): PidFile {
   try {
     Deno.writeTextFileSync(path, `${Deno.pid}\n`, { mode: 0o644 });
   } catch (error) {
-    throw new StartError(
-      `pid file ${path} can't be written: ${messageOf(error)}`,
-      "choose a path in a folder that exists and that this user may write to",
-    );
+    throw unwritable(path, error);
   }
   return { [Symbol.dispose]: () => remove(path) };
+}
+
+/** Finds out whether a pid file that is there could be written, without doing so. @throws StartError */
+export function probePidFile(path: string): void {
+  try {
+    Deno.openSync(path, { append: true }).close();
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+function unwritable(path: string, error: unknown): StartError {
+  return new StartError(
+    `pid file ${path} can't be written: ${messageOf(error)}`,
+    "choose a path in a folder that exists and that this user may write to",
+  );
 }
 
 const SAME_PROGRAM = `

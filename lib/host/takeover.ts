@@ -7,10 +7,23 @@ const GONE = 1;
 const DEAF = 3;
 const FOREIGN = 4;
 
-/** Does the process run, is it ours, and does it listen to SIGUSR2, which would end any other program? */
+/**
+ * Does the process run, is it ours, is it twixt, and does it listen to SIGUSR2, which would end any other program? One
+ * that has started after the file was written has got a dead one's number. `$1` is the file.
+ */
 const ASKS = `
 said=$(kill -0 "$0" 2>&1) || case "$said" in *[Pp]ermitted*) exit ${FOREIGN};; *) exit ${GONE};; esac
 grep -q "^State:[[:space:]]*Z" "/proc/$0/status" 2>/dev/null && exit ${GONE}
+boot=$(sed -n 's/^btime //p' /proc/stat 2>/dev/null)
+written=$(stat -L -c %Y "$1" 2>/dev/null)
+ticks=$(sed 's/.*) //' "/proc/$0/stat" 2>/dev/null | cut -d ' ' -f 20)
+if [ -n "$boot" ] && [ -n "$written" ] && [ -n "$ticks" ]; then
+  [ $((boot + ticks / $(getconf CLK_TCK || echo 100))) -gt $((written + 2)) ] && exit ${GONE}
+fi
+its=$(readlink "/proc/$0/exe")
+own=$(readlink "/proc/$PPID/exe")
+its=\${its% (deleted)}
+case "\${its##*/}" in "" | "\${own##*/}" | deno | twixt*) ;; *) exit ${DEAF};; esac
 mask=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$0/status" 2>/dev/null)
 [ -n "$mask" ] || exit 0
 mask=\${mask%??}
@@ -32,7 +45,7 @@ export function findPredecessor(pidFile: string): number | undefined {
     );
   }
   if (pid === undefined || pid === Deno.pid) return undefined;
-  const args = ["-c", ASKS, String(pid)];
+  const args = ["-c", ASKS, String(pid), pidFile];
   const { code } = new Deno.Command("sh", { args, stdin: "null", stderr: "null" }).outputSync();
   if (code === 0) return pid;
   if (code === GONE) return undefined;

@@ -201,7 +201,7 @@ Deno.test("POST /reload that moves the API, or gives it a login, is answered at 
     await twixt.configure(to);
     const since = performance.now();
     const answer = await fetch(`http://127.0.0.1:${port}/reload`, { method: "POST" });
-    assert.equal(answer.status, 200, await answer.text());
+    assert.equal(answer.status, 200, `${await answer.text()}\n${twixt.text()}`);
     const took = performance.now() - since;
     assert(took < 1_000, `${took} ms`);
   };

@@ -168,7 +168,9 @@ Deno.test(
     assert.match(printed.err, /twixt\.json:\d+: servers\.web\.bind: /);
     assert.match(printed.err, /\n +nothing has been changed\n$/);
     twixt.signal("SIGHUP");
-    await twixt.logged(({ msg }) => msg.startsWith("the new configuration isn't used"));
+    await twixt.logged(({ msg, order }) =>
+      msg.startsWith("the new configuration isn't used") && order === "signal"
+    );
     const failed = (await send(twixt, "GET", "/reload")).body;
     assert.deepEqual([failed.applied, failed.failed, failed.last.order], [0, 3, "signal"]);
     assert.equal(failed.last.errors.length, 2);

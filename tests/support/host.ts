@@ -23,6 +23,15 @@ export const isRoot: boolean = works('[ "$(id -u)" = 0 ]');
 /** A process can have mounts of its own. */
 export const hasMounts: boolean = isRoot && works("unshare -m mount -t tmpfs tmpfs /mnt");
 
+/** Processes can have a network of their own, which says whether the kernel hands waiting connections on. */
+export const hasNetworks: boolean = isRoot &&
+  works("unshare -n sh -c 'ip link set lo up && sysctl -n net.ipv4.tcp_migrate_req' && nsenter -V");
+
+/** A process can have so many descriptors. */
+export function hasDescriptors(count: number): boolean {
+  return works(`h=$(ulimit -Hn); [ "$h" = unlimited ] || [ "$h" -ge ${count} ]`);
+}
+
 function listens(hostname: string): boolean {
   try {
     Deno.listen({ hostname, port: 0 }).close();

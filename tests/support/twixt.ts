@@ -1,6 +1,8 @@
-/** Twixt as a process of its own: a compiled executable when `TWIXT_BIN` names one, else `deno run`. */
+/** Twixt as a process of its own, with its files in a folder of its own. */
 import { until } from "./backends.ts";
-import { fromFileUrl } from "./paths.ts";
+import { eachLine, program, residentOf, type RunOptions, shell, spawn } from "./process.ts";
+
+export { program, residentOf, type RunOptions, runTwixt, shell } from "./process.ts";
 
 /** A line of its log. */
 export type LogLine = {
@@ -11,63 +13,15 @@ export type LogLine = {
 };
 
 /** How to start it. */
-export type TwixtOptions = {
+export type TwixtOptions = RunOptions & {
   /** Sections of the configuration beside logging, which is JSON on standard output. */
   readonly config: Record<string, unknown>;
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /**
-   * A shell command that runs it: `{}` stands for the program and its arguments, `$FOLDER` for the folder
-   * of its files, which is removed in the end.
-   */
-  readonly wrap?: string;
+  /** Starts it with `--takeover` in place of `-p`. */
+  readonly takeover?: boolean;
   /** Resolves once it has started, where its log is not to be read on standard output. */
   readonly started?: () => Promise<unknown>;
 };
-
-/** What {@link runTwixt} takes beside arguments. */
-export type RunOptions = Pick<TwixtOptions, "env" | "wrap">;
-
-const MAIN = fromFileUrl(new URL("../../main.ts", import.meta.url));
-const CONFIG = fromFileUrl(new URL("../../deno.json", import.meta.url));
-
-/** The program and the arguments before its own. */
-export function program(): string[] {
-  const bin = Deno.env.get("TWIXT_BIN");
-  if (bin !== undefined && bin !== "") return [bin];
-  const flags = ["--no-prompt", "--no-check", "-N", "-R", "-W", "-E", "-S", "--allow-run"];
-  const v8 = "--v8-flags=--no-allocation-site-pretenuring";
-  return [Deno.execPath(), "run", "--quiet", "--config", CONFIG, v8, ...flags, MAIN];
-}
-
-/** Longest run of a command that ends by itself. */
-const COMMAND_MS = 20_000;
-
-/** Runs a command of it to the end. One that doesn't end within 20 s is killed: its code is 137. */
-export async function runTwixt(
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<{ code: number; out: string; err: string }> {
-  const child = spawn([...program(), ...args], options);
-  const timer = setTimeout(() => child.kill("SIGKILL"), COMMAND_MS);
-  const { code, stdout, stderr } = await child.output();
-  clearTimeout(timer);
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), err: text.decode(stderr) };
-}
-
-function spawn(command: readonly string[], { env, wrap }: RunOptions): Deno.ChildProcess {
-  const argv = wrap === undefined
-    ? command
-    : ["sh", "-c", wrap.replace("{}", () => command.map(quote).join(" "))];
-  return new Deno.Command(argv[0]!, {
-    args: argv.slice(1),
-    env: { ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
 
 /** A running Twixt. Dispose it: it is stopped, by force if need be, and its folder removed. */
 export class Twixt implements AsyncDisposable {
@@ -77,32 +31,58 @@ export class Twixt implements AsyncDisposable {
   readonly #watchers = new Set<() => void>();
   /** Keeps no connection, so that what the program has open is its own. */
   readonly #http = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  #over = false;
 
   private constructor(
     readonly child: Deno.ChildProcess,
     readonly folder: string,
+    readonly options: TwixtOptions,
+    /** Whose folder it uses, if not its own. */
+    readonly predecessor: Twixt | undefined,
     readonly pid: number,
   ) {
+    const take = (keep: (line: string) => void) => (line: string) => {
+      keep(line);
+      for (const look of this.#watchers) look();
+    };
     this.#readers = [
-      this.#read(child.stdout, (line) => this.lines.push(parse(line))),
-      this.#read(child.stderr, (line) => this.err.push(line)),
+      eachLine(child.stdout, take((line) => this.lines.push(parse(line)))),
+      eachLine(child.stderr, take((line) => this.err.push(line))),
     ];
+    void child.status.then(() => this.#over = true);
   }
 
-  /** Starts it. Resolves when all servers listen; throws with its output when it ends before. */
+  /**
+   * Starts it: `$FOLDER` in `wrap` is the folder of its files, which is removed in the end. Resolves when all
+   * servers listen; throws with its output when it ends before.
+   */
   static async start(options: TwixtOptions): Promise<Twixt> {
     const folder = await Deno.makeTempDir({ prefix: "twixt-test-" });
-    const file = `${folder}/twixt.json`;
-    await Deno.writeTextFile(file, configText(options.config));
-    const pidFile = `${folder}/twixt.pid`;
-    const command = [...program(), "-c", file, "-p", pidFile, ...(options.args ?? [])];
+    await Deno.writeTextFile(`${folder}/twixt.json`, configText(options.config));
+    return await Twixt.#run(folder, options);
+  }
+
+  /**
+   * Starts a successor that takes over from this one, in the same folder, with the same options but for `changes`.
+   * Resolves when it has. Dispose it before this one.
+   */
+  async takeover(changes: Partial<TwixtOptions> = {}): Promise<Twixt> {
+    if (changes.config !== undefined) await this.configure(changes.config);
+    return await Twixt.#run(this.folder, { ...this.options, ...changes, takeover: true }, this);
+  }
+
+  static async #run(folder: string, options: TwixtOptions, predecessor?: Twixt): Promise<Twixt> {
+    const { args = [], takeover } = options;
+    const files = ["-c", `${folder}/twixt.json`, takeover ? "--takeover" : "-p"];
+    const command = [...program(), ...files, `${folder}/twixt.pid`, ...args];
     const child = spawn(command, { ...options, env: { ...options.env, FOLDER: folder } });
-    const twixt = new Twixt(child, folder, child.pid);
-    await twixt.#started(pidFile, options);
+    const twixt = new Twixt(child, folder, options, predecessor, child.pid);
+    await twixt.#started();
     return twixt;
   }
 
-  async #started(pidFile: string, { config, started }: TwixtOptions): Promise<void> {
+  async #started(): Promise<void> {
+    const { config, started } = this.options;
     const enough = new AbortController();
     try {
       await Promise.race([
@@ -111,8 +91,7 @@ export class Twixt implements AsyncDisposable {
           throw new Error(`it ended with ${code}`);
         }),
       ]);
-      const pid = Number(await Deno.readTextFile(pidFile));
-      Object.assign(this, { pid }); // a wrapping shell has a process id of its own
+      Object.assign(this, { pid: await this.pidInFile() }); // a wrapping shell has a process id of its own
     } catch (error) {
       await this[Symbol.asyncDispose]();
       const said = [...this.err, ...this.lines.map((line) => JSON.stringify(line))].join("\n");
@@ -129,6 +108,7 @@ export class Twixt implements AsyncDisposable {
     const listening = () => this.lines.filter((line) => line.msg === "listening").length;
     await this.logged(() => listening() >= count, 20_000, signal);
     if (api?.enabled) await this.logged((line) => line.msg === "API listening", 20_000, signal);
+    if (this.predecessor) await this.logged((line) => line.msg === "taken over", 20_000, signal);
   }
 
   /** Where a server listens. */
@@ -139,10 +119,15 @@ export class Twixt implements AsyncDisposable {
   }
 
   /** Asks the API. */
-  async api(path: string): Promise<Response> {
+  async api(path: string, method = "GET", body?: unknown): Promise<Response> {
     const line = this.lines.findLast((line) => line.msg === "API listening");
-    const init = { client: this.#http } as RequestInit; // the browser's type, which has no client
-    return await fetch(`http://${line?.address}${path}`, init);
+    const init = {
+      client: this.#http,
+      method,
+      headers: { "content-type": "application/json" },
+      body: body === undefined ? null : JSON.stringify(body),
+    };
+    return await fetch(`http://${line?.address}${path}`, init as RequestInit); // the browser's type has no client
   }
 
   /** A server's stats, as the API gives them. */
@@ -185,6 +170,16 @@ export class Twixt implements AsyncDisposable {
   /** Its configuration file. */
   get file(): string {
     return `${this.folder}/twixt.json`;
+  }
+
+  /** Its pid file, which a successor writes too. */
+  get pidFile(): string {
+    return `${this.folder}/twixt.pid`;
+  }
+
+  /** The process id in its pid file. */
+  async pidInFile(): Promise<number> {
+    return Number(await Deno.readTextFile(this.pidFile));
   }
 
   /** Replaces its configuration file. */
@@ -236,6 +231,7 @@ export class Twixt implements AsyncDisposable {
   /** Stops it without waiting for sessions, by force if need be. */
   async [Symbol.asyncDispose](): Promise<void> {
     const signal = (signal: Deno.Signal) => {
+      if (this.#over) return; // the id may be another's by now
       try {
         Deno.kill(this.pid, signal);
       } catch {
@@ -253,33 +249,8 @@ export class Twixt implements AsyncDisposable {
     for (const timer of timers) clearTimeout(timer);
     await Promise.all(this.#readers);
     this.#http.close();
-    await Deno.remove(this.folder, { recursive: true });
+    if (this.predecessor === undefined) await Deno.remove(this.folder, { recursive: true });
   }
-
-  async #read(
-    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-    take: (line: string) => void,
-  ): Promise<void> {
-    let rest = "";
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) take(line);
-      for (const look of this.#watchers) look();
-    }
-    if (rest !== "") take(rest);
-  }
-}
-
-/** A process's resident memory in bytes. */
-export async function residentOf(pid: number): Promise<number> {
-  return Number(await shell(`awk '/^VmRSS/ { print $2 }' /proc/${pid}/status`)) * 1024;
-}
-
-/** The output of a shell command. */
-export async function shell(command: string): Promise<string> {
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", command] }).output();
-  return new TextDecoder().decode(stdout).trim();
 }
 
 function configText(config: Record<string, unknown>): string {
@@ -292,8 +263,4 @@ function parse(line: string): LogLine {
   } catch {
     return { level: "", name: "", msg: line };
   }
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -30,6 +30,19 @@ Deno.test("lines are written in order, short writes continued", async () => {
   assert.equal(text, "first\nsecond\n");
 });
 
+Deno.test("a line that comes as the writer falls idle is written, too", async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const { sink, texts } = memory();
+    const writer = new LineWriter(() => Promise.resolve(sink), report);
+    writer.write("first\n");
+    for (let i = 0; i < turns; i++) await Promise.resolve();
+    writer.write("second\n");
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.equal(texts.join(""), "first\nsecond\n", `after ${turns} turns`);
+    await writer.close(1000);
+  }
+});
+
 Deno.test("a reader that stops costs lines beyond a megabyte, which are counted", async () => {
   const writer = new LineWriter(
     () => Promise.resolve(memory(() => new Promise(() => {})).sink),
