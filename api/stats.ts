@@ -22,7 +22,7 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
 
 /** A backend under gobetween's names, and whether it is draining, which is ours. */
 export function backendOf(status: BackendStatus): Record<string, unknown> {
-  const { backend, live, discovered, draining, traffic } = status;
+  const { backend, live, discovered, draining, lastCheck, traffic } = status;
   return {
     host: backend.host,
     port: String(backend.port),
@@ -34,6 +34,7 @@ export function backendOf(status: BackendStatus): Record<string, unknown> {
       live,
       discovered,
       draining: draining || undefined,
+      last_check: lastCheck || undefined,
       total_connections: whole(traffic.total),
       active_connections: whole(traffic.active),
       refused_connections: whole(traffic.refused),

@@ -4,6 +4,7 @@ import type { Configuration } from "../lib/configuration.ts";
 import { messageOf, StartError } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
+import { runProgram } from "../lib/host/program.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
@@ -102,6 +103,7 @@ export async function startBalancer(
     checkPlaces: new Semaphore(descriptorBudget(descriptors, 0).checks),
     log: log.part("pool"),
     wallTime: Date.now,
+    run: runProgram,
     onDiscoveredWeight: () => configuration.weightsChanged(),
     onHealth: () => configuration.healthChanged(),
     leftDown: configuration.leftDown,

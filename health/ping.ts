@@ -7,7 +7,7 @@ export const ping: CheckKind<Record<string, never>> = {
   name: "ping",
   summary: "Passes when the backend accepts a TCP connection.",
   shape: {},
-  async check(target, _options, signal) {
+  async check(target, _options, { signal }) {
     try {
       const conn = await dial(target.address, target.port, signal);
       conn.close();

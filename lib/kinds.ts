@@ -1,5 +1,6 @@
 /** The shapes of what plugs in: a strategy, a discovery, a check is one object of these. */
 import type { z } from "zod";
+import type { Argv, RunProgram } from "./host/program.ts";
 import type { Backend, Member } from "./model.ts";
 
 /** What every kind has: the word that chooses it, a line for people, and its own keys. */
@@ -47,6 +48,8 @@ export type DiscoveryContext = {
   readonly signal: AbortSignal;
   /** Tells of an entry that was skipped, and why. */
   skip(entry: string, why: string): void;
+  /** Runs a program. */
+  readonly run: RunProgram;
 };
 
 /** Where backends come from. */
@@ -58,6 +61,14 @@ export type DiscoveryKind<Options = any> = Kind & {
   readonly fixed?: boolean;
   /** Asks once. Throws {@link DiscoveryError} when there is no usable answer. */
   find(options: Options, context: DiscoveryContext): Promise<readonly Backend[]>;
+  /**
+   * For sources that tell of changes: gives the whole list at once, and again whenever it has changed, until `signal`
+   * aborts (which has no timeout here). When it throws or ends, {@link find} is asked at the usual interval until it
+   * succeeds, and then this again.
+   */
+  watch?(options: Options, context: DiscoveryContext): AsyncIterable<readonly Backend[]>;
+  /** The programs that it would run. */
+  commands?(options: Options): readonly Argv[];
 };
 
 /** The answer of one check. */
@@ -67,6 +78,24 @@ export type CheckResult = {
   readonly text: string;
   /** The failure is our own side's (no descriptor, no port left): it says nothing about the backend. */
   readonly ours?: boolean;
+  /** What the backend wants for itself; what is left out stays as it was told before. */
+  readonly advice?: Advice;
+};
+
+/** What a backend says about itself. */
+export type Advice = {
+  /** Per cent of its configured weight, 0 to 256. */
+  readonly weightPercent?: number;
+  /** No new sessions. */
+  readonly drain?: boolean;
+};
+
+/** What a check may use while it asks. */
+export type CheckContext = {
+  /** Aborts at the timeout and when checking ends. */
+  readonly signal: AbortSignal;
+  /** Runs a program. */
+  readonly run: RunProgram;
 };
 
 /** What a check asks: an address literal and a port. */
@@ -83,6 +112,8 @@ export type CheckTarget = {
 export type CheckKind<Options = any> = Kind & {
   /** The keys of this kind alone; interval, timeout, fails, passes … are common to all. */
   readonly shape: z.ZodRawShape;
-  /** Asks once; `signal` aborts at the timeout. A throw counts as a failure with its message. */
-  check(target: CheckTarget, options: Options, signal: AbortSignal): Promise<CheckResult>;
+  /** Asks once, within the context's signal. A throw counts as a failure with its message. */
+  check(target: CheckTarget, options: Options, context: CheckContext): Promise<CheckResult>;
+  /** The programs that it would run. */
+  commands?(options: Options): readonly Argv[];
 };

@@ -233,6 +233,8 @@ export type BackendStatus = {
   readonly discovered: boolean;
   /** An operator wants no new sessions on it. */
   readonly draining: boolean;
+  /** What its last check has seen, for people; empty before, and without checks. */
+  readonly lastCheck: string;
   readonly traffic: Traffic;
 };
 

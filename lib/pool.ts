@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { Clock } from "./clock.ts";
 import type { CheckKind, DiscoveryKind } from "./kinds.ts";
+import type { RunProgram } from "./host/program.ts";
 import type { Log } from "./log.ts";
 import {
   type Backend,
@@ -39,6 +40,8 @@ export type PoolOptions = {
   onLeave(slots: readonly number[], drained: boolean): void;
   /** A backend that operators have given a weight is about to have another one by its discovery. */
   onDiscoveredWeight?(): void;
+  /** Runs a program, for kinds that need one. */
+  readonly run: RunProgram;
   /** Checks have taken a backend down, or brought one back. */
   onHealth?(): void;
   /** Backends that count as down before their first result: the process that is taken over had found them so. */
@@ -65,7 +68,7 @@ export class Pool {
   readonly #full = new Skips();
   #sent = "";
   #version = 0;
-  readonly #onNames = () => this.#refresh();
+  readonly #onChange = () => this.#refresh();
 
   /** Starts discovery at once. `slot` is its place in the shared counters; {@link stop} gives it back. */
   constructor(
@@ -166,7 +169,7 @@ export class Pool {
    */
   stop(version: number): void {
     this.#sources.stop();
-    for (const host of this.#watched) this.options.names.unwatch(host, this.#onNames);
+    for (const host of this.#watched) this.options.names.unwatch(host, this.#onChange);
     for (const member of this.#members.values()) {
       member.stop();
       this.options.slots.give(member.slot, version);
@@ -225,12 +228,12 @@ export class Pool {
     for (const host of this.#watched) {
       if (names.has(host)) continue;
       this.#watched.delete(host);
-      this.options.names.unwatch(host, this.#onNames);
+      this.options.names.unwatch(host, this.#onChange);
     }
     for (const host of names) {
       if (this.#watched.has(host)) continue;
       this.#watched.add(host);
-      this.options.names.watch(host, this.#onNames);
+      this.options.names.watch(host, this.#onChange);
     }
   }
 
@@ -249,7 +252,7 @@ export class Pool {
     const { name, check } = this.spec;
     const leftDown = this.options.leftDown?.[name]?.includes(key) ?? false;
     const live = check === undefined || (check.initiallyLive && !leftDown);
-    const member = new PoolMember(backend, address, slot, name, this.options, live);
+    const member = new PoolMember(backend, address, slot, name, this.options, live, this.#onChange);
     this.#members.set(key, member);
     member.adjust(this.#adjustments[key]);
     member.startChecks(check);

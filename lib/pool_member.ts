@@ -1,4 +1,4 @@
-import type { CheckKind, CheckResult } from "./kinds.ts";
+import type { Advice, CheckKind, CheckResult } from "./kinds.ts";
 import {
   type Backend,
   backendKey,
@@ -28,6 +28,8 @@ export class PoolMember {
   #health: HealthState;
   #checking: AbortController | undefined;
   #drainEnd: AbortController | undefined;
+  /** What the backend wants for itself. */
+  #advice: Advice = {};
   #lastResult = "";
   #lastFailure = "";
 
@@ -37,6 +39,7 @@ export class PoolMember {
    * @param backend As its discovery says.
    * @param address Where to dial; undefined until its name is resolved.
    * @param initiallyLive Counts as live before its first results.
+   * @param onAdvice Called when the backend has asked for another weight.
    */
   constructor(
     public backend: Backend,
@@ -45,6 +48,7 @@ export class PoolMember {
     readonly poolName: string,
     readonly options: PoolOptions,
     initiallyLive: boolean,
+    readonly onAdvice: () => void,
   ) {
     this.meter = new Meter(options.counters, slot, options.clock.now());
     this.#health = { live: initiallyLive, contrary: 0 };
@@ -69,7 +73,8 @@ export class PoolMember {
       discoveredWeight: this.backend.weight,
       live: this.#health.live && this.address !== undefined,
       discovered: this.discovered,
-      draining: this.draining,
+      draining: this.draining || this.#advice.drain === true,
+      lastCheck: this.#lastResult,
       traffic: this.meter.read(),
     };
   }
@@ -101,19 +106,28 @@ export class PoolMember {
   }
 
   #weighed(): Backend {
-    return { ...this.backend, weight: this.#weight ?? this.backend.weight };
+    const { weightPercent = 100 } = this.#advice;
+    const own = weightPercent === 100
+      ? this.backend.weight
+      : Math.ceil(this.backend.weight * weightPercent / 100); // 1 per cent of 1 is no drain
+    return { ...this.backend, weight: this.#weight ?? own };
   }
 
   #drain(overlay: BackendOverlay | undefined): void {
-    const { counters, clock, onLeave, wallTime } = this.options;
+    const { clock, onLeave, wallTime } = this.options;
     this.#drainEnd?.abort();
     this.#drainEnd = undefined;
     this.draining = overlay?.draining === true;
-    counters.setFlag(this.slot, DRAINING, this.draining);
+    this.#showDrain();
     if (!this.draining || overlay?.drainUntilMs === undefined) return;
     const end = this.#drainEnd = new AbortController();
     void clock.sleep(Math.max(0, overlay.drainUntilMs - wallTime()), end.signal)
       .then(() => end.signal.aborted || onLeave([this.slot], true));
+  }
+
+  #showDrain(): void {
+    const draining = this.draining || this.#advice.drain === true;
+    this.options.counters.setFlag(this.slot, DRAINING, draining);
   }
 
   /** Ends its checks and its drain's end. */
@@ -144,7 +158,10 @@ export class PoolMember {
     const timer = setTimeout(end, spec.timeoutMs);
     outer.addEventListener("abort", end, { once: true });
     try {
-      return await kind.check(target, spec.options, limit.signal);
+      return await kind.check(target, spec.options, {
+        signal: limit.signal,
+        run: this.options.run,
+      });
     } catch (error) {
       return { passed: false, text: messageOf(error) };
     } finally {
@@ -158,6 +175,20 @@ export class PoolMember {
     this.#lastFailure = "";
     this.#lastResult = result.text;
     this.#become(observe(this.#health, result.passed, spec));
+    if (result.advice !== undefined) this.#advise(result.advice);
+  }
+
+  #advise(advice: Advice): void {
+    const before = JSON.stringify(this.#advice);
+    this.#advice = { ...this.#advice, ...advice };
+    if (JSON.stringify(this.#advice) === before) return;
+    this.options.log.info("a backend has asked for something", {
+      pool: this.poolName,
+      backend: backendKey(this.backend),
+      ...this.#advice,
+    });
+    this.#showDrain();
+    this.onAdvice();
   }
 
   /** A check that couldn't be made: the backend stays what it is. */

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { messageOf } from "./errors.ts";
-import type { DiscoveryKind } from "./kinds.ts";
+import type { RunProgram } from "./host/program.ts";
+import type { DiscoveryContext, DiscoveryKind } from "./kinds.ts";
 import type { Log } from "./log.ts";
 import { type Backend, backendKey, type DiscoverySpec } from "./model.ts";
 import { poll } from "./poll.ts";
@@ -12,6 +13,7 @@ export type PoolSourcesOptions = {
   readonly discoveries: Registry<DiscoveryKind>;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly run: RunProgram;
   /** Says which pool it speaks of. */
   readonly log: Log;
   /** The pool's name, for the log. */
@@ -21,7 +23,28 @@ export type PoolSourcesOptions = {
 };
 
 /** One discovery and the list it gave last. */
-type Source = { readonly spec: DiscoverySpec; list: readonly Backend[] | undefined };
+type Source = {
+  readonly spec: DiscoverySpec;
+  list: readonly Backend[] | undefined;
+  /** Why it fails, as it was logged; empty while it answers. */
+  failure: string;
+};
+
+/** How one source is asked, and whom it tells. */
+type Question = {
+  readonly kind: DiscoveryKind;
+  readonly spec: DiscoverySpec;
+  contextOf(signal: AbortSignal): DiscoveryContext;
+  /** Begins a list anew. */
+  restart(): void;
+  onAnswer(list: readonly Backend[]): void;
+  onFailure(error: unknown): void;
+};
+
+/** Backends taken from one source; the counters have room for some 32,000 of all sources. */
+const MAX_BACKENDS = 10_000;
+/** Pause before a source that has no interval is listened to again. */
+const RETRY_MS = 10_000;
 
 /** The discoveries of one pool: asks each again and again, and merges what they list. {@link stop} ends them. */
 export class PoolSources {
@@ -47,7 +70,7 @@ export class PoolSources {
     this.stop();
     this.#stop = new AbortController();
     const known = this.#sources;
-    this.#sources = specs.map((spec, index) => ({ spec, list: known[index]?.list }));
+    this.#sources = specs.map((spec, index) => ({ spec, list: known[index]?.list, failure: "" }));
     const { signal } = this.#stop;
     this.#first = Promise.all(this.#sources.map((source) => this.#run(source, signal)));
   }
@@ -68,22 +91,22 @@ export class PoolSources {
 
   /** Starts the loop of one source. Resolves with its first answer or failure. */
   #run(source: Source, signal: AbortSignal): Promise<void> {
-    const { spec } = source;
-    const kind = this.options.discoveries.get(spec.kind);
-    const first = Promise.withResolvers<void>();
+    const kind = this.options.discoveries.get(source.spec.kind);
     const skips = new Skips();
-    void poll<readonly Backend[]>({
-      ...this.options,
-      intervalMs: kind.fixed ? 0 : spec.intervalMs,
-      timeoutMs: spec.timeoutMs,
-      signal,
-      ask: (signal) => {
-        skips.restart();
-        return kind.find(spec.options, { signal, skip: (entry, why) => skips.add(entry, why) });
-      },
+    const first = Promise.withResolvers<void>();
+    const question: Question = {
+      kind,
+      spec: source.spec,
+      contextOf: (signal) => ({
+        signal,
+        run: this.options.run,
+        skip: (entry, why) => skips.add(entry, why),
+      }),
+      restart: () => skips.restart(),
       onAnswer: (list) => {
+        source.failure = "";
+        source.list = bounded(list, skips);
         this.#tellSkipped(skips);
-        source.list = list;
         this.options.onChange();
         first.resolve();
       },
@@ -91,13 +114,77 @@ export class PoolSources {
         this.#failed(source, error);
         first.resolve();
       },
-    });
+    };
+    void (kind.watch === undefined ? this.#poll(question, signal) : this.#follow(question, signal));
     return first.promise;
   }
 
+  /** Asks again and again, or until the first answer. */
+  #poll({ kind, spec, ...question }: Question, signal: AbortSignal, once = false): Promise<void> {
+    return poll<readonly Backend[]>({
+      ...this.options,
+      intervalMs: kind.fixed || once ? 0 : spec.intervalMs,
+      timeoutMs: spec.timeoutMs,
+      signal,
+      ask: (signal) => {
+        question.restart();
+        return kind.find(spec.options, question.contextOf(signal));
+      },
+      onAnswer: question.onAnswer,
+      onFailure: question.onFailure,
+    });
+  }
+
+  /** Listens to a source that tells of changes. While it doesn't, it is asked at its interval. */
+  async #follow(question: Question, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.options;
+    while (!signal.aborted) {
+      await this.#listen(question, signal);
+      if (signal.aborted) return;
+      await this.#poll(question, signal, true);
+      const pauseMs = question.spec.intervalMs || RETRY_MS;
+      await clock.sleep(pauseMs * (1 - random() / 10), signal);
+    }
+  }
+
+  /** Takes each list that a source tells of. Resolves when it tells nothing any more; the first has a time limit. */
+  async #listen({ kind, spec, ...question }: Question, outer: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const end = () => stop.abort();
+    outer.addEventListener("abort", end, { once: true });
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      end();
+    }, spec.timeoutMs);
+    try {
+      question.restart();
+      for await (const list of kind.watch!(spec.options, question.contextOf(stop.signal))) {
+        clearTimeout(timer);
+        if (stop.signal.aborted) break;
+        question.onAnswer(list);
+        question.restart();
+      }
+      if (!outer.aborted) {
+        question.onFailure(new Error("the source has stopped telling of changes"));
+      }
+    } catch (error) {
+      const slow = new Error(`no answer within ${spec.timeoutMs} ms`);
+      if (!outer.aborted) question.onFailure(late ? slow : error);
+    } finally {
+      clearTimeout(timer);
+      outer.removeEventListener("abort", end);
+    }
+  }
+
+  /** Told once, until it answers or fails for another reason. */
   #failed(source: Source, error: unknown): void {
     const { log, pool, onChange } = this.options;
-    log.error("discovery failed", { pool, kind: source.spec.kind, why: messageOf(error) });
+    const why = messageOf(error);
+    if (why !== source.failure) {
+      log.error("discovery failed", { pool, kind: source.spec.kind, why });
+    }
+    source.failure = why;
     if (source.spec.failpolicy === "keeplast") return;
     source.list = [];
     onChange();
@@ -108,4 +195,12 @@ export class PoolSources {
     const { log, pool } = this.options;
     if (skipped) log.warning("discovered backends were skipped", { pool, ...skipped });
   }
+}
+
+/** What is taken of a list, however long it is. */
+function bounded(list: readonly Backend[], skips: Skips): readonly Backend[] {
+  for (const backend of list.slice(MAX_BACKENDS)) {
+    skips.add(backendKey(backend), `a source may name ${MAX_BACKENDS} backends`);
+  }
+  return list.length > MAX_BACKENDS ? list.slice(0, MAX_BACKENDS) : list;
 }

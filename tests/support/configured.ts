@@ -19,6 +19,7 @@ import { Supervisor } from "../../lib/supervisor.ts";
 import { Workers } from "../../lib/workers.ts";
 import { until } from "./backends.ts";
 import { InlineWorker } from "./inline_worker.ts";
+import { runProgram } from "../../lib/host/program.ts";
 import { MemoryLog } from "./log.ts";
 
 type Sections = Record<string, unknown>;
@@ -93,6 +94,7 @@ export async function configured(base: Sections, options: ConfiguredOptions = {}
   const supervisor = new Supervisor({ ...config, servers: new Map(), pools: new Map() }, {
     ...{ workers, counters, clock, log, random, discoveries, checks, wallTime: Date.now },
     slots: new Slots(counters),
+    run: runProgram,
     names: new Names({ lookup, clock, random, onFailure: () => {} }),
     checkPlaces: new Semaphore(4),
     onDiscoveredWeight: () => configuration.weightsChanged(),

@@ -11,6 +11,7 @@ const STATUS: BackendStatus = {
   live: true,
   discovered: true,
   draining: true,
+  lastCheck: "",
   traffic: { active: 1, total: 2, refused: 0, rx: 0, tx: 0, rxRate: 0, txRate: 0 },
 };
 

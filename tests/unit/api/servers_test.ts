@@ -56,6 +56,7 @@ const STATUS: ServerStatus = {
       live: true,
       discovered: true,
       draining: false,
+      lastCheck: "",
       traffic: { active: 3, total: 41, refused: 4, rx: 5, tx: 6, rxRate: 7, txRate: 8 },
     },
     {
@@ -71,6 +72,7 @@ const STATUS: ServerStatus = {
       live: false,
       discovered: false,
       draining: false,
+      lastCheck: "",
       traffic: { ...NONE, active: -1 },
     },
   ],

@@ -8,6 +8,7 @@ import { Semaphore } from "../../../lib/semaphore.ts";
 import { DOWN, DRAINING } from "../../../lib/stats/layout.ts";
 import { Slots } from "../../../lib/stats/slots.ts";
 import { ManualClock } from "../../support/clock.ts";
+import { runProgram } from "../../../lib/host/program.ts";
 import { MemoryLog } from "../../support/log.ts";
 import { counters } from "../../support/members.ts";
 
@@ -82,6 +83,7 @@ function setUp(spec: Partial<PoolSpec> = {}) {
       checks: new Registry("healthcheck", [check]),
       checkPlaces: new Semaphore(4),
       ...{ counters: cells, slots, names, clock, log, random: () => 0 },
+      run: runProgram,
       wallTime: () => clock.now(),
       onTable: (table) => tables.push(table),
       onLeave: (gone, drained) => void (drained ? cut : left).push([...gone]),

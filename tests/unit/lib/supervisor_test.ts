@@ -15,6 +15,7 @@ import { Supervisor } from "../../../lib/supervisor.ts";
 import { Workers } from "../../../lib/workers.ts";
 import { ask, echo, greeter, until } from "../../support/backends.ts";
 import { InlineWorker } from "../../support/inline_worker.ts";
+import { runProgram } from "../../../lib/host/program.ts";
 import { MemoryLog } from "../../support/log.ts";
 
 /** Servers by name, each with its bind and its backends. */
@@ -53,6 +54,7 @@ async function setUp() {
     names: new Names({ lookup, clock, random, onFailure: () => {} }),
     checkPlaces: new Semaphore(4),
     wallTime: () => Date.now(),
+    run: runProgram,
   });
   await workers.start();
   return {

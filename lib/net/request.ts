@@ -1,0 +1,101 @@
+/** HTTP for discoveries and checks: over TCP, TLS or a unix socket, bounded in bytes, without connections kept. */
+import http from "node:http";
+import https from "node:https";
+import type { TlsOptions } from "./tls_options.ts";
+
+/** One request. */
+export type Request = {
+  /** `http:` or `https:`; for a unix socket its host is what the Host header says. */
+  readonly url: URL;
+  /** Path of a unix socket to ask instead of the URL's host. */
+  readonly socketPath?: string | undefined;
+  /** Address literal and port to dial instead of the URL's; TLS still goes by the URL's host. */
+  readonly dial?: { readonly address: string; readonly port: number } | undefined;
+  /** GET when left out. */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly tls?: TlsOptions | undefined;
+  /** Longest answer, 8 MiB when left out. */
+  readonly maxBytes?: number;
+  readonly signal: AbortSignal;
+};
+
+/** An answer, whatever its status; redirects aren't followed. */
+export type Answer = {
+  readonly status: number;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Its body as text. */
+  readonly text: string;
+};
+
+const MAX_BYTES = 8 << 20;
+
+/** Asks once. @throws Error that says what went wrong: no connection, too long an answer, told to stop. */
+export async function request(question: Request): Promise<Answer> {
+  const { maxBytes = MAX_BYTES } = question;
+  const message = await send(question);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of message) { // leaving it closes the connection
+    chunks.push(chunk);
+    if ((bytes += chunk.length) > maxBytes) {
+      throw new Error(`the answer is longer than ${Math.floor(maxBytes / 1024 / 1024)} MiB`);
+    }
+  }
+  const text = new TextDecoder().decode(await new Blob(chunks).arrayBuffer());
+  return { status: message.statusCode ?? 0, headers: message.headers, text };
+}
+
+/** An answer that goes on for as long as the other side likes. */
+export type Stream = Omit<Answer, "text"> & {
+  /** Its lines, without their ends, as they come. @throws Error when one is longer than `maxBytes`, or it breaks off. */
+  readonly lines: AsyncIterable<string>;
+};
+
+/** Asks once for an answer that is read line by line. It ends with `signal`, or when `lines` is left. */
+export async function stream(question: Request): Promise<Stream> {
+  const message = await send(question);
+  const { maxBytes = MAX_BYTES } = question;
+  const { statusCode: status = 0, headers } = message;
+  return { status, headers, lines: linesOf(message, maxBytes) };
+}
+
+async function* linesOf(message: http.IncomingMessage, maxBytes: number): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of message) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    if (rest.length > maxBytes) throw new Error("a line of the answer is too long");
+    for (const line of lines) yield line.endsWith("\r") ? line.slice(0, -1) : line;
+  }
+  if (rest !== "") yield rest;
+}
+
+function send(question: Request): Promise<http.IncomingMessage> {
+  const { url, socketPath, dial, method = "GET", headers, body, tls, signal } = question;
+  signal.throwIfAborted();
+  const secure = url.protocol === "https:";
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const options: https.RequestOptions = {
+    ...socketPath === undefined
+      ? { host: dial?.address ?? host, port: dial?.port ?? (url.port || (secure ? 443 : 80)) }
+      : { socketPath },
+    path: `${url.pathname}${url.search}`,
+    method,
+    headers: { host: url.host, ...headers },
+    agent: false, // a connection of its own, closed in the end
+    signal,
+    ...secure ? { servername: host, ...tls } : {},
+  };
+  return new Promise((resolve, reject) => {
+    const sent = (secure ? https : http).request(options, resolve);
+    sent.on(
+      "error",
+      (error: Error) => reject(signal.aborted ? new Error("no answer in time") : error),
+    );
+    sent.end(body);
+  });
+}
