@@ -43,6 +43,8 @@ type Objects = { readonly items: readonly unknown[]; readonly version: string };
 const MAX_OBJECTS = 20_000;
 /** Characters that are kept of an answer that says no. */
 const MAX_REFUSAL = 65_536;
+/** A watch that ends without an event before that was none. */
+const SHORTEST_MS = 1_000;
 
 /** The API of one cluster. */
 export class KubernetesApi {
@@ -101,12 +103,12 @@ export class KubernetesApi {
     state: Following<T>,
     signal: AbortSignal,
   ): AsyncGenerator<Followed<T>, boolean> {
-    const { limitMs, watchMs, retryMs } = this.options;
-    const since = systemClock.now();
-    let events = 0;
+    const { limitMs, watchMs } = this.options;
     using limit = new TimeLimit(limitMs, signal);
     const lines = await this.#watch(query, state.version, limit);
     if (lines === undefined) return false;
+    const since = systemClock.now();
+    let events = 0;
     limit.restart(watchMs + limitMs); // a server that hangs doesn't end it
     try {
       for await (const line of lines) {
@@ -118,7 +120,7 @@ export class KubernetesApi {
     } catch {
       return false; // the connection broke off, or what came over it is no event
     }
-    return events > 0 || systemClock.now() - since > retryMs; // else something in between can't stream
+    return events > 0 || systemClock.now() - since > SHORTEST_MS; // else something in between can't stream
   }
 
   /** The lines of a watch that has begun; undefined where the version is too old. */
