@@ -116,7 +116,12 @@ function slicesOf({ namespace, service }: Pick<Place, "namespace" | "service">):
 /** Everything that the configuration leaves to the cluster we run in. @throws DiscoveryError when we don't. */
 function place(options: KubernetesOptions, surroundings: KubernetesSurroundings): Place {
   const { folder, limitMs, watchMs, retryMs } = surroundings;
-  const url = apiUrl(options.kubernetes_api || clusterApi(surroundings))!;
+  const url = apiUrl(options.kubernetes_api || clusterApi(surroundings));
+  if (url === undefined) {
+    throw new DiscoveryError(
+      "KUBERNETES_SERVICE_HOST and _PORT make no address; name the API's URL in kubernetes_api",
+    );
+  }
   const mounted = (name: string) => isFile(`${folder}/${name}`) ? `${folder}/${name}` : undefined;
   const own = url.protocol === "https:"; // the token isn't for everybody on the way
   const api = new KubernetesApi({

@@ -1,5 +1,5 @@
 /** An API server of Kubernetes with objects that a test gives it: lists, single objects, watches; by TLS, with a token. */
-import http from "node:http";
+import type http from "node:http";
 import https from "node:https";
 import type { Certificate } from "./certificates.ts";
 

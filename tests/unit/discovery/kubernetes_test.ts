@@ -262,58 +262,67 @@ Deno.test.each([
   await ended;
 });
 
-Deno.test("kubernetes: a server that hangs is left, and one that can't stream is asked again", {
-  timeout,
-}, async () => {
-  const { stack, server, watch, stop } = await setUp({ limitMs: 1_500, watchMs: 100 });
-  await using _stack = stack;
-  for (let i = 0; i < 3; i++) server.nextWatches.push({ code: 200, body: "" });
-  const { watched, ended } = watch();
-  await watched(5); // the fourth is open, and silent for longer than the server was asked for
-  assert.equal(server.asked.filter((url) => !url.includes("watch=1")).length, 5);
-  stop.abort();
-  await ended;
-});
+Deno.test(
+  "kubernetes: a server that hangs is left, and one that can't stream is asked again",
+  options,
+  async () => {
+    const { stack, server, watch, stop } = await setUp({ limitMs: 1_500, watchMs: 100 });
+    await using _stack = stack;
+    for (let i = 0; i < 3; i++) server.nextWatches.push({ code: 200, body: "" });
+    const { watched, ended } = watch();
+    await watched(5); // the fourth is open, and silent for longer than the server was asked for
+    assert.equal(server.asked.filter((url) => !url.includes("watch=1")).length, 5);
+    stop.abort();
+    await ended;
+  },
+);
 
-Deno.test("kubernetes: the token's file is read each time; one that isn't taken is told of", {
-  timeout,
-}, async () => {
-  const { stack, server, folder, find, watch } = await setUp();
-  await using _stack = stack;
-  server.token = "second";
-  await assert.rejects(find(), {
-    name: "DiscoveryError",
-    message: `Kubernetes at 127.0.0.1:${server.port}: it doesn't take the token in ` +
-      `${folder}/token; it has expired, or is another cluster's`,
-  });
-  await Deno.writeTextFile(`${folder}/token`, "second\n");
-  assert.deepEqual(await find(), FIRST);
-  const { shows, watched, lists } = watch();
-  await shows(FIRST);
-  await watched(1);
-  server.token = "third"; // it expires while a watch goes on
-  await Deno.writeTextFile(`${folder}/token`, "third\n");
-  server.end("break");
-  await watched(2);
-  await until(() => lists.length === 2, 5_000, "the list with the new token");
-  await Deno.writeTextFile(`${folder}/token`, "\n");
-  await assert.rejects(find(), /the token file \S+ holds no token$/);
-});
+Deno.test(
+  "kubernetes: the token's file is read each time; one that isn't taken is told of",
+  options,
+  async () => {
+    const { stack, server, folder, find, watch } = await setUp();
+    await using _stack = stack;
+    server.token = "second";
+    await assert.rejects(find(), {
+      name: "DiscoveryError",
+      message: `Kubernetes at 127.0.0.1:${server.port}: it doesn't take the token in ` +
+        `${folder}/token; it has expired, or is another cluster's`,
+    });
+    await Deno.writeTextFile(`${folder}/token`, "second\n");
+    assert.deepEqual(await find(), FIRST);
+    const { shows, watched, lists } = watch();
+    await shows(FIRST);
+    await watched(1);
+    server.token = "third"; // it expires while a watch goes on
+    await Deno.writeTextFile(`${folder}/token`, "third\n");
+    server.end("break");
+    await watched(2);
+    await until(() => lists.length === 2, 5_000, "the list with the new token");
+    await Deno.writeTextFile(`${folder}/token`, "\n");
+    await assert.rejects(find(), /the token file \S+ holds no token$/);
+  },
+);
 
-Deno.test("kubernetes: a certificate of another authority is refused, unless told otherwise", {
-  timeout,
-}, async () => {
-  const { stack, server, folder, find } = await setUp();
-  await using _stack = stack;
-  const other = await certificate(folder, "other");
-  await assert.rejects(find({ kubernetes_ca_path: other.ca }), /Kubernetes at \S+: .*certificate/);
-  assert.deepEqual(server.asked, [], "nobody has seen the token");
-  assert.deepEqual(
-    await find({ kubernetes_ca_path: other.ca, kubernetes_insecure: true }),
-    FIRST,
-  );
-  await assert.rejects(find({ kubernetes_ca_path: `${folder}/none` }), /none can't be read: /);
-});
+Deno.test(
+  "kubernetes: a certificate of another authority is refused, unless told otherwise",
+  options,
+  async () => {
+    const { stack, server, folder, find } = await setUp();
+    await using _stack = stack;
+    const other = await certificate(folder, "other");
+    await assert.rejects(
+      find({ kubernetes_ca_path: other.ca }),
+      /Kubernetes at \S+: .*certificate/,
+    );
+    assert.deepEqual(server.asked, [], "nobody has seen the token");
+    assert.deepEqual(
+      await find({ kubernetes_ca_path: other.ca, kubernetes_insecure: true }),
+      FIRST,
+    );
+    await assert.rejects(find({ kubernetes_ca_path: `${folder}/none` }), /none can't be read: /);
+  },
+);
 
 Deno.test(
   "kubernetes: what it may not see, and what isn't there, is said",
@@ -336,42 +345,44 @@ Deno.test(
   },
 );
 
-Deno.test("kubernetes: nodeport gives nodes of running pods, and follows pods, service and nodes", {
-  timeout,
-}, async () => {
-  const { stack, server, find, watch, stop } = await setUp();
-  await using _stack = stack;
-  const nodeport = { kubernetes_mode: "nodeport", kubernetes_port: 8080 } as const;
-  const nodes = ["172.16.3.133:30080", "172.16.3.193:30080", "172.16.3.249:30080"];
-  assert.deepEqual(await find(nodeport), nodes);
-  const { shows, watched, ended, lists } = watch(nodeport);
-  await shows(nodes);
-  await watched(1);
-  assert.match(server.asked.find((url) => url.includes("/pods"))!, /=app%3Dweb%2Ctier%3Dfront/);
-  const [pod] = fixture("pods.json").items;
-  const event = (type: string, node: string, version: string) => ({
-    ...{ type },
-    object: {
-      ...pod,
-      metadata: { ...pod.metadata, resourceVersion: version },
-      spec: { ...pod.spec, nodeName: node },
-    },
-  });
-  const asked = server.asked.length;
-  server.say(event("MODIFIED", "node-a", "50000"), event("MODIFIED", "node-d", "50001"));
-  const moved = ["172.16.3.133:30080", "172.16.3.193:30080", "172.16.3.7:30080"];
-  await shows(moved);
-  assert.equal(
-    server.asked.length,
-    asked + 4,
-    "service and nodes are asked for only where pods moved",
-  );
-  const service = fixture("service.json");
-  service.spec.ports[1].nodePort = 31_000;
-  server.objects.set("/api/v1/namespaces/shop/services/web", service);
-  server.end("end");
-  await shows(moved.map((key) => key.replace("30080", "31000")));
-  assert.equal(lists.length, 3);
-  stop.abort();
-  await ended;
-});
+Deno.test(
+  "kubernetes: nodeport gives nodes of running pods, and follows pods, service and nodes",
+  options,
+  async () => {
+    const { stack, server, find, watch, stop } = await setUp();
+    await using _stack = stack;
+    const nodeport = { kubernetes_mode: "nodeport", kubernetes_port: 8080 } as const;
+    const nodes = ["172.16.3.133:30080", "172.16.3.193:30080", "172.16.3.249:30080"];
+    assert.deepEqual(await find(nodeport), nodes);
+    const { shows, watched, ended, lists } = watch(nodeport);
+    await shows(nodes);
+    await watched(1);
+    assert.match(server.asked.find((url) => url.includes("/pods"))!, /=app%3Dweb%2Ctier%3Dfront/);
+    const [pod] = fixture("pods.json").items;
+    const event = (type: string, node: string, version: string) => ({
+      ...{ type },
+      object: {
+        ...pod,
+        metadata: { ...pod.metadata, resourceVersion: version },
+        spec: { ...pod.spec, nodeName: node },
+      },
+    });
+    const asked = server.asked.length;
+    server.say(event("MODIFIED", "node-a", "50000"), event("MODIFIED", "node-d", "50001"));
+    const moved = ["172.16.3.133:30080", "172.16.3.193:30080", "172.16.3.7:30080"];
+    await shows(moved);
+    assert.equal(
+      server.asked.length,
+      asked + 4,
+      "service and nodes are asked for only where pods moved",
+    );
+    const service = fixture("service.json");
+    service.spec.ports[1].nodePort = 31_000;
+    server.objects.set("/api/v1/namespaces/shop/services/web", service);
+    server.end("end");
+    await shows(moved.map((key) => key.replace("30080", "31000")));
+    assert.equal(lists.length, 3);
+    stop.abort();
+    await ended;
+  },
+);
