@@ -43,7 +43,7 @@ type Question = {
 
 /** Backends taken from one source; the counters have room for some 32,000 of all sources. */
 const MAX_BACKENDS = 10_000;
-/** Pause before a source that has no interval is listened to again. */
+/** Longest pause before a source that answers again is listened to again, whatever its interval. */
 const RETRY_MS = 10_000;
 
 /** The discoveries of one pool: asks each again and again, and merges what they list. {@link stop} ends them. */
@@ -142,7 +142,7 @@ export class PoolSources {
       await this.#listen(question, signal);
       if (signal.aborted) return;
       await this.#poll(question, signal, true);
-      const pauseMs = question.spec.intervalMs || RETRY_MS;
+      const pauseMs = Math.min(question.spec.intervalMs || RETRY_MS, RETRY_MS);
       await clock.sleep(pauseMs * (1 - random() / 10), signal);
     }
   }

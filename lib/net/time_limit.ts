@@ -1,0 +1,33 @@
+/** A limit of time for one thing that is done over the network. Dispose it. */
+export class TimeLimit implements Disposable {
+  /** Aborts when the time is over, or with the outer signal. */
+  readonly signal: AbortSignal;
+  /** The time was over, nobody has told us to stop. */
+  late = false;
+  readonly #controller = new AbortController();
+  readonly #stop = () => this.#controller.abort();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Begins at once. */
+  constructor(public ms: number, readonly outer: AbortSignal) {
+    this.signal = this.#controller.signal;
+    if (outer.aborted) this.#stop();
+    outer.addEventListener("abort", this.#stop, { once: true });
+    this.restart(ms);
+  }
+
+  /** Counts anew from now. */
+  restart(ms: number): void {
+    this.ms = ms;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.late = true;
+      this.#stop();
+    }, ms);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.outer.removeEventListener("abort", this.#stop);
+  }
+}
