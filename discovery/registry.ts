@@ -1,10 +1,11 @@
 import type { DiscoveryKind } from "../lib/kinds.ts";
 import { Registry } from "../lib/registry.ts";
+import { docker } from "./docker.ts";
 import { staticList } from "./static.ts";
 
 /** Every discovery. A new one is a new file, a line here, and a test. */
 export const discoveries: Registry<DiscoveryKind> = new Registry(
   "discovery",
-  [staticList],
-  ["srv", "docker", "json", "exec", "plaintext", "consul", "lxd"],
+  [staticList, docker],
+  ["srv", "json", "exec", "plaintext", "consul", "lxd"],
 );
