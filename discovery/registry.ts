@@ -1,12 +1,13 @@
 import type { DiscoveryKind } from "../lib/kinds.ts";
 import { Registry } from "../lib/registry.ts";
 import { consul } from "./consul.ts";
+import { docker } from "./docker.ts";
 import { kubernetes } from "./kubernetes.ts";
 import { staticList } from "./static.ts";
 
 /** Every discovery. A new one is a new file, a line here, and a test. */
 export const discoveries: Registry<DiscoveryKind> = new Registry(
   "discovery",
-  [staticList, consul, kubernetes],
-  ["srv", "docker", "json", "exec", "plaintext", "lxd"],
+  [staticList, docker, consul, kubernetes],
+  ["srv", "json", "exec", "plaintext", "lxd"],
 );

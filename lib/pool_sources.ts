@@ -45,6 +45,8 @@ type Question = {
 const MAX_BACKENDS = 10_000;
 /** Longest pause before a source that answers again is listened to again, whatever its interval. */
 const RETRY_MS = 10_000;
+/** A source that is listened to for so long does tell of changes. */
+const LONG_MS = 10_000;
 
 /** The discoveries of one pool: asks each again and again, and merges what they list. {@link stop} ends them. */
 export class PoolSources {
@@ -135,14 +137,21 @@ export class PoolSources {
     });
   }
 
-  /** Listens to a source that tells of changes. While it doesn't, it is asked at its interval. */
+  /**
+   * Listens to a source that tells of changes. While it doesn't, it is asked. One that has told for a while is listened to
+   * again as soon as it answers; the pause grows while it breaks off at once, up to the interval.
+   */
   async #follow(question: Question, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.options;
+    const mostMs = Math.min(question.spec.intervalMs || RETRY_MS, RETRY_MS);
+    let brief = 0; // times in a row
     while (!signal.aborted) {
+      const since = clock.now();
       await this.#listen(question, signal);
       if (signal.aborted) return;
+      brief = clock.now() - since >= LONG_MS ? 0 : brief + 1;
       await this.#poll(question, signal, true);
-      const pauseMs = Math.min(question.spec.intervalMs || RETRY_MS, RETRY_MS);
+      const pauseMs = brief === 0 ? 0 : Math.min(mostMs, 1_000 * 2 ** Math.min(brief - 1, 20));
       await clock.sleep(pauseMs * (1 - random() / 10), signal);
     }
   }

@@ -1,0 +1,249 @@
+import { z } from "zod";
+import { flag, text, whole } from "../lib/config/values.ts";
+import { systemClock } from "../lib/clock.ts";
+import { DiscoveryError } from "../lib/errors.ts";
+import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
+import type { Backend } from "../lib/model.ts";
+import { onAbort } from "../lib/own.ts";
+import { Semaphore } from "../lib/semaphore.ts";
+import {
+  ask,
+  type Daemon,
+  listen,
+  parseEndpoint,
+  type Question,
+  RefusedError,
+} from "./_docker_api.ts";
+import { Events, within } from "./_events.ts";
+import {
+  backendsOf,
+  containersIn,
+  hasLabel,
+  type Instance,
+  tasksIn,
+  type Wanted,
+} from "./_docker_backends.ts";
+
+/** The keys of `docker`. Empty strings are as good as none: programs that know gobetween's types send them. */
+export type DockerOptions = {
+  readonly docker_endpoint: string;
+  readonly docker_container_private_port: number;
+  readonly docker_container_label: string;
+  readonly docker_container_host_env_var: string;
+  readonly docker_tls_enabled: boolean;
+  readonly docker_tls_cert_path: string;
+  readonly docker_tls_key_path: string;
+  readonly docker_tls_cacert_path: string;
+  readonly docker_tls_insecure: boolean;
+  readonly docker_address: "published" | "network";
+  readonly docker_network: string;
+  readonly docker_protocol: "tcp" | "udp";
+  readonly docker_service: string;
+  readonly docker_healthy_only: boolean;
+};
+
+/** Pause after the first of some events: they come in bursts, and the container's own state a little later. */
+const SETTLE_MS = 200;
+/** Longest time between two lists: a connection that nothing comes through any more looks like one where nothing happens. */
+const RELIST_MS = 60_000;
+/** The same for a service: a manager doesn't tell of containers on other nodes. */
+const SERVICE_RELIST_MS = 3_000;
+/** Longest wait for a list, while it listens. */
+const LIST_MS = 10_000;
+/** Containers asked for their variables at a time. */
+const PLACES = 8;
+
+/** Containers of a Docker daemon, or tasks of a service of its swarm. */
+export const docker: DiscoveryKind<DockerOptions> = {
+  name: "docker",
+  summary: "Running containers of a Docker daemon, or tasks of a swarm's service.",
+  shape: {
+    docker_endpoint: z.string().superRefine((written, context) => {
+      const parsed = parseEndpoint(written, false);
+      if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
+    }).describe("The daemon: unix:///path, tcp://host:port, http://… or https://…."),
+    docker_container_private_port: whole("The port inside the containers.", 1, 65535),
+    docker_container_label: text("Only containers with this label: key, or key=value.").default(""),
+    docker_container_host_env_var: text(
+      "Variable of the container that names the host to dial, where it has it.",
+    ).default(""),
+    docker_tls_enabled: flag("Speaks TLS to tcp:// and http:// as well.").default(false),
+    docker_tls_cert_path: text("Our certificate, PEM; with its key or not at all.").default(""),
+    docker_tls_key_path: text("Its key, PEM.").default(""),
+    docker_tls_cacert_path: text(
+      "Authorities that the daemon's certificate is verified by, PEM; the usual ones without.",
+    ).default(""),
+    docker_tls_insecure: flag(
+      "Doesn't verify the daemon's certificate, as gobetween where it has no authority.",
+    ).default(false),
+    docker_address: z.enum(["published", "network"]).describe(
+      "published: the port on the host. network: the container's own address and the private port.",
+    ).default("published"),
+    docker_network: text("Network whose address is taken; the first when left out.").default(""),
+    docker_protocol: z.enum(["tcp", "udp"]).describe("Of the published port.").default("tcp"),
+    docker_service: text("Tasks of this service of the swarm in place of containers.").default(""),
+    docker_healthy_only: flag(
+      "Leaves out containers whose healthcheck hasn't passed. Tasks are left out by the swarm.",
+    ).default(false),
+  },
+  find: async (options, context) => await list(daemonOf(options), options, context),
+  watch,
+};
+
+/** @throws DiscoveryError where keys don't go together. */
+function daemonOf(options: DockerOptions): Daemon {
+  const endpoint = parseEndpoint(options.docker_endpoint, options.docker_tls_enabled);
+  if (typeof endpoint === "string") throw new DiscoveryError(endpoint.replace("\n", "; "));
+  const certPath = options.docker_tls_cert_path || undefined;
+  const keyPath = options.docker_tls_key_path || undefined;
+  if ((certPath === undefined) !== (keyPath === undefined)) {
+    throw new DiscoveryError("docker_tls_cert_path and docker_tls_key_path go together");
+  }
+  const caPath = options.docker_tls_cacert_path || undefined;
+  return { endpoint, tls: { caPath, certPath, keyPath, insecure: options.docker_tls_insecure } };
+}
+
+async function list(
+  daemon: Daemon,
+  options: DockerOptions,
+  context: DiscoveryContext,
+): Promise<readonly Backend[]> {
+  const wanted: Wanted = {
+    privatePort: options.docker_container_private_port,
+    protocol: options.docker_protocol,
+    address: options.docker_address,
+    network: options.docker_network,
+    named: options.docker_service !== "" || options.docker_container_label !== "",
+    hostVariable: options.docker_container_host_env_var,
+  };
+  const { skip } = context;
+  const instances = options.docker_service === ""
+    ? await containers(daemon, options, context)
+    : await tasks(daemon, options, context);
+  return instances.flatMap((one) => backendsOf(one, wanted, skip));
+}
+
+async function containers(
+  daemon: Daemon,
+  options: DockerOptions,
+  { signal, skip }: DiscoveryContext,
+): Promise<readonly Instance[]> {
+  const { docker_container_label: label, docker_container_host_env_var: variable } = options;
+  const filters = {
+    ...label === "" ? {} : { label: [label] },
+    ...options.docker_healthy_only ? { health: ["healthy", "none"] } : {},
+  };
+  const rows = rowsOf(await ask(daemon, { path: "/containers/json", filters }, signal));
+  const found = containersIn(rows, daemon.endpoint.host, skip);
+  if (variable === "") return found;
+  const places = new Semaphore(PLACES);
+  const known = found.map((one) => places.run(() => withVariables(daemon, one, signal)));
+  return (await Promise.all(known)).filter((one) => one !== undefined);
+}
+
+/** Undefined when it has gone meanwhile. */
+async function withVariables(
+  daemon: Daemon,
+  instance: Instance,
+  signal: AbortSignal,
+): Promise<Instance | undefined> {
+  try {
+    const path = `/containers/${encodeURIComponent(instance.id)}/json`;
+    const { data } = inspected.safeParse(await ask(daemon, { path }, signal));
+    return { ...instance, env: data?.Config.Env ?? [] };
+  } catch (error) {
+    if (error instanceof RefusedError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+const inspected = z.object({ Config: z.object({ Env: z.array(z.string()).nullish() }) });
+const inspectedService = z.object({
+  Spec: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+});
+const node = z.object({
+  ID: z.string(),
+  Status: z.object({ Addr: z.string().nullish() }).nullish(),
+  ManagerStatus: z.object({ Addr: z.string().nullish() }).nullish(),
+});
+
+async function tasks(
+  daemon: Daemon,
+  options: DockerOptions,
+  { signal, skip }: DiscoveryContext,
+): Promise<readonly Instance[]> {
+  const { docker_service: name, docker_container_label: label } = options;
+  const filters = { service: [name], "desired-state": ["running"] };
+  const published = options.docker_address === "published";
+  const [service, rows, nodes] = await Promise.all([
+    ask(daemon, { path: `/services/${encodeURIComponent(name)}` }, signal),
+    ask(daemon, { path: "/tasks", filters }, signal),
+    published ? ask(daemon, { path: "/nodes" }, signal) : [],
+  ]);
+  const labels = inspectedService.safeParse(service).data?.Spec.Labels ?? {};
+  const addresses = new Map(
+    rowsOf(nodes).flatMap((row) => {
+      const { data } = node.safeParse(row);
+      return data === undefined ? [] : [[data.ID, addressOf(data)] as const];
+    }),
+  );
+  const found = tasksIn(rowsOf(rows), { name, labels }, addresses, skip);
+  return label === "" ? found : found.filter((one) => hasLabel(one.labels, label));
+}
+
+/** Where a node is. Some managers don't know it of themselves, except as managers. */
+function addressOf({ Status, ManagerStatus }: z.infer<typeof node>): string {
+  const own = Status?.Addr ?? "";
+  return own === "" || own === "0.0.0.0" ? (ManagerStatus?.Addr ?? "").replace(/:\d+$/, "") : own;
+}
+
+/** @throws DiscoveryError where it is no list. */
+function rowsOf(answer: unknown): readonly unknown[] {
+  if (Array.isArray(answer)) return answer;
+  throw new DiscoveryError("Docker's answer isn't a list; is it Docker's API that listens there?");
+}
+
+/** Events first, then the list, so that nothing falls between them. */
+async function* watch(
+  options: DockerOptions,
+  context: DiscoveryContext,
+): AsyncGenerator<readonly Backend[]> {
+  const daemon = daemonOf(options);
+  const mostMs = options.docker_service === "" ? RELIST_MS : SERVICE_RELIST_MS;
+  const stop = new AbortController();
+  const { signal } = stop;
+  using _until = onAbort(context.signal, () => stop.abort());
+  let events: Events | undefined;
+  try {
+    events = new Events(await listen(daemon, eventsFor(options), signal));
+    for (;;) {
+      yield await within(LIST_MS, signal, (limit) => {
+        events!.forget();
+        return list(daemon, options, { ...context, signal: limit });
+      });
+      await events.next(mostMs, signal);
+      await systemClock.sleep(SETTLE_MS, signal);
+      if (signal.aborted) return;
+      if (events.over !== undefined) {
+        const why = `the stream of events ${events.over}`;
+        throw new DiscoveryError(`Docker at ${daemon.endpoint.name}: ${why}`);
+      }
+    }
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+  } finally {
+    stop.abort();
+    await events?.ended;
+  }
+}
+
+/** What may change a list. Names of events match by their beginnings. */
+function eventsFor(options: DockerOptions): Question {
+  const event = [
+    ...["start", "die", "pause", "unpause", "rename", "connect", "disconnect"],
+    ...options.docker_healthy_only ? ["health_status"] : [],
+    ...options.docker_service === "" ? [] : ["create", "update", "remove"],
+  ];
+  const swarm = options.docker_service === "" ? [] : ["service", "node"];
+  return { path: "/events", filters: { type: ["container", "network", ...swarm], event } };
+}
