@@ -26,6 +26,7 @@ export class TimeLimit implements Disposable {
     }, ms);
   }
 
+  /** Lets it be over without anything happening. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.outer.removeEventListener("abort", this.#stop);

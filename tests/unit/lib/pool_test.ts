@@ -34,7 +34,7 @@ function backend(host: string, facts: Partial<Backend> = {}): Backend {
 }
 
 /** A pool whose discovery answers `lists`, whose checks answer `passes`, and whose names are `hosts`. */
-function setUp(spec: Partial<PoolSpec> = {}) {
+function setUp(spec: Partial<PoolSpec> = {}, watch?: DiscoveryKind["watch"]) {
   const clock = new ManualClock();
   const log = new MemoryLog();
   const cells = counters(1, 1);
@@ -52,6 +52,7 @@ function setUp(spec: Partial<PoolSpec> = {}) {
     name: "fake",
     summary: "",
     shape: {},
+    ...watch === undefined ? {} : { watch },
     find() {
       const list = world.lists.length > 1 ? world.lists.shift()! : world.lists[0]!;
       return list instanceof Error ? Promise.reject(list) : Promise.resolve(list);
@@ -281,5 +282,25 @@ Deno.test("a drain with an end has its last sessions cut then, and not after an 
   assert.deepEqual(cut, []);
   await clock.advance(1);
   assert.deepEqual(cut, [[2]]);
+  pool.stop(1);
+});
+
+Deno.test("a source that has stopped telling of changes is listened to again in 10 s, not at its interval", async () => {
+  let listened = 0;
+  const { start, clock, log, world, addresses } = setUp(
+    { discoveries: [{ ...DISCOVERY, intervalMs: 3_600_000 }] },
+    // deno-lint-ignore require-yield
+    async function* () {
+      listened++;
+      throw new Error("it broke off");
+    },
+  );
+  world.lists = [[backend("10.0.0.1")]];
+  const pool = start();
+  await clock.advance(0);
+  assert.deepEqual(addresses(), ["10.0.0.1:80"]);
+  assert.deepEqual(log.lines, ["error discovery failed pool=p kind=fake why=it broke off"]);
+  await clock.advance(10_000);
+  assert.equal(listened, 2);
   pool.stop(1);
 });

@@ -24,6 +24,8 @@ const PURE = [
   /^lib\/stats\//,
   /^lib\/host\/budget\.ts$/,
   /^lib\/source\/consul_index\.ts$/,
+  /^lib\/discovered\.ts$/,
+  /^discovery\/_kubernetes_slices\.ts$/,
 ];
 
 type Source = { readonly path: string; readonly text: string };
