@@ -1,10 +1,12 @@
 import type { DiscoveryKind } from "../lib/kinds.ts";
 import { Registry } from "../lib/registry.ts";
+import { dns } from "./dns.ts";
+import { srv } from "./srv.ts";
 import { staticList } from "./static.ts";
 
 /** Every discovery. A new one is a new file, a line here, and a test. */
 export const discoveries: Registry<DiscoveryKind> = new Registry(
   "discovery",
-  [staticList],
-  ["srv", "docker", "json", "exec", "plaintext", "consul", "lxd"],
+  [staticList, srv, dns],
+  ["docker", "json", "exec", "plaintext", "consul", "lxd"],
 );
