@@ -87,18 +87,22 @@ function errorOf(name: string, rcode: number): DnsError {
   return new DnsError(name, `${why} (the DNS server says ${word})`, word);
 }
 
-/** The first good answer of any server; an error when all of them have failed one after the other. */
+/**
+ * The first good answer of any server. Silent ones are asked again and again; an error counts when all have been asked, as
+ * another might know better.
+ */
 async function answerOf(
   { servers, protocol }: DnsClient,
   name: string,
   type: RecordType,
   signal: AbortSignal,
 ): Promise<Message> {
-  let failure: unknown;
   for (let round = 0;; round++) {
-    let silent = 0;
+    const waitMs = Math.min(MAX_WAIT_MS, WAIT_MS[protocol] * 2 ** round);
+    let told: DnsError | undefined;
+    let unusable: unknown;
+    let late = false;
     for (const server of servers) {
-      const waitMs = Math.min(MAX_WAIT_MS, WAIT_MS[protocol] * 2 ** round);
       const asked = await within(
         waitMs,
         signal,
@@ -107,17 +111,18 @@ async function answerOf(
       if ("message" in asked) {
         const { rcode } = asked.message;
         if (rcode === 0) return asked.message;
-        failure = errorOf(name, rcode);
-        if (rcode === NXDOMAIN) throw failure; // it knows; another wouldn't know better
+        told = errorOf(name, rcode);
+        if (rcode === NXDOMAIN) throw told; // it knows; another wouldn't know better
       } else {
-        if (signal.aborted) {
-          throw new DiscoveryError(messageOf(asked.error), { cause: asked.error });
-        }
-        failure = new DiscoveryError(messageOf(asked.error), { cause: asked.error });
-        if (asked.late) silent++;
+        unusable = asked.error;
+        late ||= asked.late;
       }
+      if (signal.aborted) break;
     }
-    if (silent === 0) throw failure; // all of them have said why not
+    if (told !== undefined) throw told;
+    if (!late || signal.aborted) {
+      throw new DiscoveryError(messageOf(unusable), { cause: unusable });
+    }
   }
 }
 

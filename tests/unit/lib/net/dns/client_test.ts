@@ -119,6 +119,14 @@ Deno.test("resolve() goes to the next server when the first is silent or fails",
   }
 });
 
+Deno.test("resolve() tells of an error when all others are silent", async () => {
+  let count = 0;
+  const broken: Answerer = (question) => count++ === 0 ? [reply(question, { rcode: 2 })] : [];
+  const { said, asked } = await outcome(broken, { servers: 2 });
+  assert.match(said, /SERVFAIL/);
+  assert.equal(asked.length, 2);
+});
+
 Deno.test("resolve() asks without EDNS a server that doesn't know it", async () => {
   for (const rcode of [1, 4]) {
     const answer: Answerer = (question, protocol) =>
