@@ -168,7 +168,7 @@ Deno.test(
   },
 );
 
-Deno.test("srv: targets with IPv6, with several addresses, with none, and an alias of the name", {
+Deno.test("srv: targets with IPv6, with several addresses and with none", {
   ...options,
   ignore: options.ignore || !hasIPv6,
 }, async () => {
