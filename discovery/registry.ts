@@ -1,13 +1,15 @@
 import type { DiscoveryKind } from "../lib/kinds.ts";
 import { Registry } from "../lib/registry.ts";
 import { consul } from "./consul.ts";
+import { dns } from "./dns.ts";
 import { docker } from "./docker.ts";
 import { kubernetes } from "./kubernetes.ts";
+import { srv } from "./srv.ts";
 import { staticList } from "./static.ts";
 
 /** Every discovery. A new one is a new file, a line here, and a test. */
 export const discoveries: Registry<DiscoveryKind> = new Registry(
   "discovery",
-  [staticList, docker, consul, kubernetes],
-  ["srv", "json", "exec", "plaintext", "lxd"],
+  [staticList, srv, dns, docker, consul, kubernetes],
+  ["json", "exec", "plaintext", "lxd"],
 );

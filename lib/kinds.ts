@@ -48,6 +48,8 @@ export type DiscoveryContext = {
   readonly signal: AbortSignal;
   /** Tells of an entry that was skipped, and why. */
   skip(entry: string, why: string): void;
+  /** Tells how long the answer holds, when its source says so: {@link DiscoveryKind.find} is asked again then, if not sooner. */
+  readonly holds?: (ms: number) => void;
   /** Runs a program. */
   readonly run: RunProgram;
 };

@@ -47,6 +47,8 @@ const MAX_BACKENDS = 10_000;
 const RETRY_MS = 10_000;
 /** A source that is listened to for so long does tell of changes. */
 const LONG_MS = 10_000;
+/** Shortest wait after an answer that holds for no time at all. */
+const MIN_HOLD_MS = 1_000;
 
 /** The discoveries of one pool: asks each again and again, and merges what they list. {@link stop} ends them. */
 export class PoolSources {
@@ -123,16 +125,23 @@ export class PoolSources {
 
   /** Asks again and again, or until the first answer. */
   #poll({ kind, spec, ...question }: Question, signal: AbortSignal, once = false): Promise<void> {
+    const intervalMs = kind.fixed || once ? 0 : spec.intervalMs;
+    let holdsMs = Infinity;
     return poll<readonly Backend[]>({
       ...this.options,
-      intervalMs: kind.fixed || once ? 0 : spec.intervalMs,
+      intervalMs,
       timeoutMs: spec.timeoutMs,
       signal,
       ask: (signal) => {
         question.restart();
-        return kind.find(spec.options, question.contextOf(signal));
+        holdsMs = Infinity;
+        const holds = (ms: number) => holdsMs = Math.max(MIN_HOLD_MS, ms);
+        return kind.find(spec.options, { ...question.contextOf(signal), holds });
       },
-      onAnswer: question.onAnswer,
+      onAnswer: (list) => {
+        question.onAnswer(list);
+        return Math.min(intervalMs, holdsMs);
+      },
       onFailure: question.onFailure,
     });
   }

@@ -21,6 +21,7 @@ export const ignoredDefaults: Readonly<Record<string, string>> = {
  */
 export const blankMeansAbsent: ReadonlySet<string> = new Set([
   ...["level", "output", "format", "protocol", "balance", "failpolicy", "default"],
+  "srv_dns_protocol",
   ...["interval", "timeout", "initial_status", "read_timeout"],
   ...["client_idle_timeout", "backend_idle_timeout", "backend_connection_timeout"],
 ]);

@@ -1,5 +1,6 @@
 import dns from "node:dns";
 import { isIP } from "node:net";
+import type { Family } from "./dns/addresses.ts";
 import type { Answer } from "./names.ts";
 
 /** How long an answer holds that comes without a TTL: from the hosts file or the system. */
@@ -24,8 +25,8 @@ export async function lookup(host: string): Promise<Answer> {
   }
 }
 
-/** The addresses that a hosts file gives a name: IPv4 ones, or IPv6 where there is no other. Pure. */
-export function fromHosts(text: string, host: string): string[] {
+/** The addresses that a hosts file gives a name: by default IPv4 ones, or IPv6 where there is no other. Pure. */
+export function fromHosts(text: string, host: string, family: Family = "any"): string[] {
   const wanted = host.toLowerCase();
   const found = text.split("\n")
     .map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
@@ -33,8 +34,9 @@ export function fromHosts(text: string, host: string): string[] {
       isIP(address ?? "") !== 0 && names.some((name) => name.toLowerCase() === wanted)
     )
     .map(([address]) => address!);
-  const v4 = found.filter((address) => isIP(address) === 4);
-  return [...new Set(v4.length > 0 ? v4 : found)];
+  const [v4, v6] = [4, 6].map((version) => found.filter((address) => isIP(address) === version));
+  const wantsV4 = family === "any" ? v4!.length > 0 : family === "ipv4";
+  return [...new Set(wantsV4 ? v4 : v6)];
 }
 
 async function hostsFile(): Promise<string> {

@@ -41,13 +41,16 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Starts it, see {@link unprivileged}; resolves when it accepts connections on a port of loopback. */
-  static async start(argv: Argv, port: number): Promise<Daemon> {
+  static async start(argv: Argv, port: number, hostname = "127.0.0.1"): Promise<Daemon> {
     const daemon = new Daemon(spawn(argv, "null"));
     const ended = daemon.child.status.then(({ code }) => {
       throw new Error(`it ended with ${code}`);
     });
     try {
-      await Promise.race([until(() => accepts(port), 20_000, "its first connection"), ended]);
+      await Promise.race([
+        until(() => accepts(port, hostname), 20_000, "its first connection"),
+        ended,
+      ]);
     } catch (error) {
       await daemon[Symbol.asyncDispose]();
       throw new Error(`${argv.join(" ")} didn't start: ${error}\n${daemon.log}`);
@@ -84,9 +87,9 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
-async function accepts(port: number): Promise<boolean> {
+async function accepts(port: number, hostname: string): Promise<boolean> {
   try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    (await Deno.connect({ hostname, port })).close();
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return false;

@@ -12,6 +12,7 @@ wanted=(
   sshd:openssh-server ssh:openssh-client ssh-keyscan:openssh-client ssh-keygen:openssh-client
   python3:python3 setpriv:util-linux prlimit:util-linux unshare:util-linux
   ps:procps sysctl:procps ip:iproute2 ss:iproute2
+  dnsmasq:dnsmasq-base
 )
 # what this Debian no longer has comes from Debian 11
 wanted_old=(consul:consul)

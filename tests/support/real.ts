@@ -18,6 +18,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "ssh-keygen": "openssh-client",
   "ssh-keyscan": "openssh-client",
   setpriv: "util-linux",
+  dnsmasq: "dnsmasq-base",
 };
 
 /**

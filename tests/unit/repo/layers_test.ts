@@ -22,6 +22,7 @@ const PURE = [
   /^lib\/balance\//,
   /^lib\/config\//,
   /^lib\/stats\//,
+  /^lib\/net\/dns\/(name|message|follow)\.ts$/,
   /^lib\/host\/budget\.ts$/,
   /^lib\/source\/consul_index\.ts$/,
   /^lib\/discovered\.ts$/,
