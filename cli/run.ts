@@ -210,6 +210,7 @@ function lookAfter(
       `worker ${worker} hangs (no heartbeat for ${config.process.watchdogMs} ms) and can't be ` +
         `stopped; ending the process with code ${EXIT_WATCHDOG} so that it is started anew`,
     );
+    supervisor.stop(); // programs that run for it would outlive it
     Deno.exit(EXIT_WATCHDOG);
   }, TICK_MS);
   const sample = setInterval(() => supervisor.sample(), SAMPLE_MS);

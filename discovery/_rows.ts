@@ -1,27 +1,44 @@
 /** Lists of backends as text, taken apart: a row that can't be used is skipped with a reason. Pure. */
 import { type BackendFields, backendOf } from "../lib/backend_fields.ts";
 import { parseBackendLine } from "../lib/backend_line.ts";
-import { DiscoveryError, messageOf } from "../lib/errors.ts";
+import { DiscoveryError, messageOf, printable } from "../lib/errors.ts";
 import { type JsonPath, valueAt } from "../lib/json_path.ts";
 import type { Backend } from "../lib/model.ts";
 
 /** Tells of a row that was skipped. */
 export type Skip = (entry: string, why: string) => void;
 
-/** Lines, each judged by `parse`, whose strings say what is wrong; blank ones don't count. */
+/** Backends of lines, each judged by `parse`, whose strings say what is wrong; blank ones don't count. @throws DiscoveryError */
 export function rowsOf(
   text: string,
   skip: Skip,
   parse: (line: string) => Backend | string = parseBackendLine,
 ): Backend[] {
+  const lines = text.replace(/^\ufeff/, "").split("\n").filter((line) => line.trim() !== "");
+  return usable(lines, parse, (line) => printable(shorten(line.trim())), skip);
+}
+
+/**
+ * The rows that are backends; the others are skipped. Rows of which none is one are no list but something else (a page
+ * that says sorry), which mustn't empty a pool. @throws DiscoveryError then.
+ */
+function usable<Row>(
+  rows: readonly Row[],
+  parse: (row: Row) => Backend | string,
+  show: (row: Row, index: number) => string,
+  skip: Skip,
+): Backend[] {
   const found: Backend[] = [];
-  for (const line of text.replace(/^\ufeff/, "").split("\n")) {
-    if (line.trim() === "") continue;
-    const backend = parse(line);
-    if (typeof backend !== "string") found.push(backend);
-    else skip(shorten(line.trim()), backend.split("\n", 1)[0]!);
-  }
-  return found;
+  let first = "";
+  rows.forEach((row, index) => {
+    const backend = parse(row);
+    if (typeof backend !== "string") return void found.push(backend);
+    const why = backend.split("\n", 1)[0]!;
+    first ||= `${show(row, index)}: ${why}`;
+    skip(show(row, index), why);
+  });
+  if (rows.length === 0 || found.length > 0) return found;
+  throw new DiscoveryError(`none of ${rows.length} entries is a backend; the first is ${first}`);
 }
 
 /** A line of awe4lb's: `host port`, or `host port weight priority`. What is between three and four fields is ignored. */
@@ -55,7 +72,7 @@ export type JsonRows = {
   readonly nested: boolean;
 };
 
-/** Backends of an array in JSON. @throws DiscoveryError where there is none. */
+/** Backends of an array in JSON. @throws DiscoveryError where there is no array, or no backend in one with elements. */
 export function jsonRowsOf(text: string, { paths, root, nested }: JsonRows, skip: Skip): Backend[] {
   const whole = parse(text);
   const list = root === undefined
@@ -65,13 +82,8 @@ export function jsonRowsOf(text: string, { paths, root, nested }: JsonRows, skip
     const where = root === undefined || root.length === 0 ? "" : " where json_root_path leads";
     throw new DiscoveryError(`the answer is ${nameOf(list)}${where}, not a list of backends`);
   }
-  const found: Backend[] = [];
-  list.forEach((element, index) => {
-    const backend = fromElement(element, paths, nested);
-    if (typeof backend === "string") skip(`[${index}]`, backend);
-    else found.push(backend);
-  });
-  return found;
+  const read = (element: unknown) => fromElement(element, paths, nested);
+  return usable(list, read, (_, index) => `[${index}]`, skip);
 }
 
 function fromElement(element: unknown, paths: RowPaths, nested: boolean): Backend | string {
