@@ -21,7 +21,7 @@ export const plaintext: DiscoveryKind<PlaintextOptions> = {
     ...endpointShape("plaintext"),
     plaintext_regex_pattern: pattern(
       "How a line is taken apart, in RE2's syntax: groups host and port, and weight, priority, " +
-        "sni and max_connections if need be. Without it a line is host:port weight=1 …",
+        "sni and max_connections if need be. Without it a line is as in static_list.",
       ["host", "port"],
     ).optional(),
   },
