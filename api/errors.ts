@@ -1,4 +1,11 @@
-import { ConfigError, messageOf, type Problem, StartError, StateError } from "../lib/errors.ts";
+import {
+  ConfigError,
+  ForbiddenError,
+  messageOf,
+  type Problem,
+  StartError,
+  StateError,
+} from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { answerJson, type Headers } from "./answer.ts";
 
@@ -35,7 +42,8 @@ export function answerError(error: unknown, log: Log, request: string): Response
   }
   if (error instanceof ConfigError) return answerJson(configBody(error.problems), 400);
   if (error instanceof StartError) {
-    return answerJson({ error: error.message, hint: error.hint || undefined }, 409);
+    const status = error instanceof ForbiddenError ? 403 : 409;
+    return answerJson({ error: error.message, hint: error.hint || undefined }, status);
   }
   if (error instanceof StateError) return answerJson({ error: error.message }, 500);
   const stack = error instanceof Error ? error.stack : undefined;

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { suggest } from "../lib/config/suggest.ts";
 import type { Conflict } from "../lib/conflicts.ts";
 import type { Control } from "../lib/control.ts";
-import { ConfigError, StartError } from "../lib/errors.ts";
+import { ConfigError, ForbiddenError, StartError } from "../lib/errors.ts";
 import { type FieldPath, fieldsOf, printPath } from "../lib/forget.ts";
 import { maskSecrets } from "../lib/mask.ts";
 import { changesOf } from "../lib/overlay.ts";
@@ -51,6 +51,7 @@ async function forget(control: Control, path: FieldPath): Promise<Response> {
 /** The configuration's own version can't be used: then all is as it was, and the caller shall know. */
 function unchanged(error: unknown): unknown {
   const said = (message: string) => `nothing was given back: ${message}`;
+  if (error instanceof ForbiddenError) return new ForbiddenError(said(error.message), error.hint);
   if (error instanceof StartError) return new StartError(said(error.message), error.hint);
   if (!(error instanceof ConfigError)) return error;
   return new ConfigError(

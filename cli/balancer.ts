@@ -21,6 +21,7 @@ import type { Parts } from "./parts.ts";
 import { type ApiSetup, isTaken, startApi } from "./api.ts";
 import { setCapacity } from "./capacity.ts";
 import { afterReload, probeApi } from "./reload.ts";
+import { refuseCommands } from "./run_permission.ts";
 
 /** Descriptors kept back for making a worker. */
 const RESERVED_DESCRIPTORS = 12;
@@ -122,7 +123,10 @@ export async function startBalancer(
       .catch((error) => Promise.reject(overlayNamed(error, configuration)));
     tellOfOverlay(configuration, log);
     await configuration.attach(supervisor, log, {
-      check: probeApi,
+      check: (before: Config, after: Config) => {
+        refuseCommands(after, parts.kinds);
+        probeApi(before, after);
+      },
       done: (before: Config, after: Config) => afterReload(balancer, setup, before, after),
     });
     await measure(balancer, config);

@@ -13,6 +13,7 @@ import { openLog } from "./open_log.ts";
 import type { Output } from "./output.ts";
 import type { Parts } from "./parts.ts";
 import { reload } from "./reload.ts";
+import { giveUpRun } from "./run_permission.ts";
 import { openService, signsOfLife, takeServiceEnv, tellReady } from "./service.ts";
 import { Signals } from "./signals.ts";
 import { stop, successorOf, yieldService } from "./stop.ts";
@@ -29,6 +30,10 @@ export type RunOptions = {
   readonly takeover?: boolean | undefined;
   /** Makes unknown keys warnings. */
   readonly lenient?: boolean | undefined;
+  /** Programs that servers which the API adds may run. */
+  readonly allowExec?: readonly string[] | undefined;
+  /** Stays able to run programs, even if nothing that is configured does. */
+  readonly keepPermissions?: boolean | undefined;
   /** Told once everything listens. */
   onListening?(balancer: Balancer): void;
 };
@@ -57,6 +62,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     source: options.source,
     kinds: parts.kinds,
     lenient: options.lenient ?? false,
+    allowExec: options.allowExec,
     stateFile: (config) => stateFileOf(config, pidFile),
     inherits: takeover !== undefined,
     startedAtMs,
@@ -89,7 +95,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
         },
       },
     );
-    Deno.permissions.revokeSync({ name: "run" }); // nothing that is configured runs programs
+    giveUpRun(configuration.config(), parts.kinds, options);
     announce(parts, balancer, log);
     tellReady(service, balancer, configuration);
     options.onListening?.(balancer);
@@ -204,6 +210,7 @@ function lookAfter(
       `worker ${worker} hangs (no heartbeat for ${config.process.watchdogMs} ms) and can't be ` +
         `stopped; ending the process with code ${EXIT_WATCHDOG} so that it is started anew`,
     );
+    supervisor.stop(); // programs that run for it would outlive it
     Deno.exit(EXIT_WATCHDOG);
   }, TICK_MS);
   const sample = setInterval(() => supervisor.sample(), SAMPLE_MS);

@@ -23,6 +23,9 @@ export type StartOptions = SourceOptions & {
   readonly takeover?: string;
   readonly lenient?: boolean;
   readonly watch?: boolean;
+  /** Paths with commas between them. */
+  readonly allowExec?: string;
+  readonly keepPermissions?: boolean;
 };
 
 /** What the commands work with. */
@@ -122,7 +125,9 @@ export function withSourceOptions(command: Command): Command {
 
 /** What every command takes that runs a configuration. */
 export function withStartOptions(command: Command): Command {
-  return withPlaceOptions(withSourceOptions(command));
+  return withPlaceOptions(withSourceOptions(command))
+    .option("--allow-exec <paths>", "programs that servers added by the API may run, with commas")
+    .option("--keep-permissions", "stay able to run programs, for a reload that brings the first");
 }
 
 /** What a command takes that runs a configuration file. */
@@ -184,6 +189,22 @@ function runSource(
   options: StartOptions,
   output: Output,
 ): Promise<number> {
-  const { watch = true, lenient } = options;
-  return run(parts, { source, watch, lenient, ...placeOf(options) }, output);
+  const { watch = true, lenient, keepPermissions } = options;
+  const allowExec = pathsOf(options.allowExec);
+  const place = placeOf(options);
+  return run(parts, { source, watch, lenient, allowExec, keepPermissions, ...place }, output);
+}
+
+/** The programs that `--allow-exec` names. @throws StartError */
+export function pathsOf(written: string | undefined): string[] {
+  const paths = (written ?? "").split(",").map((path) => path.trim()).filter((path) => path !== "");
+  const wrong = written === undefined || paths.length > 0
+    ? paths.find((path) => !path.startsWith("/"))
+    : written;
+  if (wrong === undefined) return paths;
+  throw new StartError(
+    `--allow-exec "${wrong}" is not a path from the root`,
+    "name programs as a server's exec_command does: --allow-exec /usr/local/bin/backends",
+    true,
+  );
 }

@@ -258,6 +258,7 @@ export class Configuration implements Control {
     about: { readonly server?: string; readonly forgotten?: readonly string[] },
   ): Promise<string> {
     const { config } = effective(this.#base!, overlay, this.#reading);
+    this.#started.hooks.check(this.config(), config);
     const cut = about.server === undefined ? {} : { cut: about.server };
     const { text } = await this.#supervisor.apply(config, cut);
     await this.#supervisor.adjust(overlay.backends);
@@ -282,8 +283,8 @@ export class Configuration implements Control {
   }
 
   get #reading(): EffectiveOptions {
-    const { kinds, lenient } = this.options;
-    return { kinds, lenient, overlayFile: this.#stateFile?.path ?? "the overlay" };
+    const { kinds, lenient, allowExec } = this.options;
+    return { kinds, lenient, allowExec, overlayFile: this.#stateFile?.path ?? "the overlay" };
   }
 
   get #started() {

@@ -9,6 +9,8 @@ export type ConfigurationOptions = {
   readonly source: Source;
   readonly kinds: Kinds;
   readonly lenient: boolean;
+  /** Programs that servers which the API adds may run, beside the commands of the base. */
+  readonly allowExec?: readonly string[] | undefined;
   /** Where changes made through the API are kept; without a file they end with the process. @throws StartError */
   stateFile(config: Config): Pick<StateFile, "path" | "read" | "write"> | undefined;
   /** Another process still keeps the state; what it leaves comes with `Configuration.inherit`. */

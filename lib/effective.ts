@@ -1,6 +1,8 @@
 /** The configuration that shall be in force: the base with what the API has changed laid over it. Pure. */
+import { commandsOf, strangersAmong } from "./commands.ts";
+import { quote } from "./config/issues.ts";
 import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
-import { ConfigError, type Problem } from "./errors.ts";
+import { ConfigError, ForbiddenError, type Problem } from "./errors.ts";
 import type { Config } from "./model.ts";
 import { amend, type Overlay, type Sections, sectionsOf } from "./overlay.ts";
 import type { BaseText } from "./source/source.ts";
@@ -9,6 +11,8 @@ import type { BaseText } from "./source/source.ts";
 export type EffectiveOptions = {
   readonly kinds: Kinds;
   readonly lenient: boolean;
+  /** Programs that the overlay may run with any arguments; all its other commands must be the base's, too. */
+  readonly allowExec?: readonly string[] | undefined;
   /** Where the overlay stands, for messages. */
   readonly overlayFile: string;
 };
@@ -22,6 +26,7 @@ export type Effective = Loaded & {
 /**
  * Reads the base and lays the overlay over it.
  * @throws ConfigError; what is wrong with a server that the API has added is said to stand in the overlay's file.
+ * ForbiddenError when one of these would run a program that nobody has allowed.
  */
 export function effective(base: BaseText, overlay: Overlay, options: EffectiveOptions): Effective {
   let inBase: Sections = {};
@@ -36,6 +41,7 @@ export function effective(base: BaseText, overlay: Overlay, options: EffectiveOp
       },
     });
     refuseIdle(loaded.config, base.file);
+    refuseStrangers(loaded.config, base, options);
     const warnings = moved(loaded.warnings, overlay, options.overlayFile);
     return { ...loaded, warnings, inBase };
   } catch (error) {
@@ -46,6 +52,20 @@ export function effective(base: BaseText, overlay: Overlay, options: EffectiveOp
 /** The base without the overlay. @throws ConfigError */
 export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
   return loadConfig(base.text, { ...base, kinds: options.kinds, lenient: options.lenient }).config;
+}
+
+/** Whoever may change servers through the API mustn't get to run programs by that. */
+function refuseStrangers(config: Config, base: BaseText, options: EffectiveOptions): void {
+  const { kinds, allowExec = [] } = options;
+  const commands = commandsOf(config, kinds);
+  if (commands.length === 0) return;
+  const known = commandsOf(baseAlone(base, options), kinds);
+  const [stranger] = strangersAmong(commands, known, allowExec);
+  if (stranger === undefined) return;
+  throw new ForbiddenError(
+    `${quote(stranger[0])} with these arguments is no command of the configuration file`,
+    "servers that the API adds may run only these, and programs that --allow-exec PATH,… names",
+  );
 }
 
 function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {

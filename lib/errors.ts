@@ -67,6 +67,9 @@ export class StartError extends Error {
   }
 }
 
+/** What nobody may order who isn't whoever runs this process. The API answers it with 403. */
+export class ForbiddenError extends StartError {}
+
 /** A change is in force but could not be kept for the next start. */
 export class StateError extends Error {
   /** For logs. */

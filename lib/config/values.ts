@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseBind, parseCidr } from "../address.ts";
 import { parseDuration, printDuration } from "../duration.ts";
 import type { Bind } from "../model.ts";
+import { maskSecrets } from "../mask.ts";
 import { quote } from "./issues.ts";
 
 /** A duration, in milliseconds. `least` is what it may be at least; the default lets 0 in. */
@@ -79,6 +80,17 @@ export function whole(text: string, least?: number, most?: number): z.ZodType<nu
   if (least !== undefined) number = number.min(least);
   if (most !== undefined) number = number.max(most);
   return number.describe(text);
+}
+
+/** A URL of http or https, whole. */
+export function httpUrl(text: string): z.ZodType<string, string> {
+  return z.string().superRefine((written, context) => {
+    const url = URL.canParse(written) ? new URL(written) : undefined;
+    if (url !== undefined && /^https?:$/.test(url.protocol)) return;
+    const message = `${quote(maskSecrets(written))} is not a URL of http or https\n` +
+      "write it whole, for example http://10.0.0.1:8080/backends";
+    context.addIssue({ code: "custom", message });
+  }).describe(text);
 }
 
 /** Any text. */

@@ -1,5 +1,6 @@
 import { includePatterns } from "../config/include.ts";
 import type { Clock } from "../clock.ts";
+import { LOOK_MS, looksOf } from "../looks.ts";
 import { findIncluded, withIncluded } from "./include.ts";
 import { isStandardInput, readConfigFile } from "./read_file.ts";
 import { type BaseText, isSame, type Source, type SourceEvents } from "./source.ts";
@@ -13,9 +14,6 @@ export type FileOptions = {
   /** What is done to its text, and to each text that it includes, before anything else. */
   readonly prepare?: Prepare;
 };
-
-/** Time between two looks at a watched file. */
-const LOOK_MS = 500;
 
 /** A configuration file, with the files that it includes; `-` is standard input, which isn't watched. */
 export function fileSource(path: string, clock: Clock, options: FileOptions = {}): Source {
@@ -79,15 +77,5 @@ class ConfigFile {
     if (this.#patterns.length === 0) return "";
     const { files } = await findIncluded(this.#patterns, this.path);
     return (await Promise.all(files.map(looksOf))).join("");
-  }
-}
-
-/** How a file looks: another text for anything that may mean another content. */
-async function looksOf(path: string): Promise<string> {
-  try {
-    const { dev, ino, mtime, ctime, size } = await Deno.stat(path);
-    return JSON.stringify([path, dev, ino, mtime, ctime, size]);
-  } catch (error) {
-    return JSON.stringify([path, (error as Error).name]);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { answerError, ApiError } from "../../../api/errors.ts";
-import { ConfigError, type Problem, StartError } from "../../../lib/errors.ts";
+import { ConfigError, ForbiddenError, type Problem, StartError } from "../../../lib/errors.ts";
 import { MemoryLog } from "../../support/log.ts";
 
 const NO_BIND: Problem = { path: ["servers", "web", "bind"], message: "no bind", hint: "add one" };
@@ -34,6 +34,12 @@ Deno.test.each([
     error: new StartError("in use", "see who has it"),
     status: 409,
     body: { error: "in use", hint: "see who has it" },
+  },
+  {
+    name: "an order that nobody may give here",
+    error: new ForbiddenError("no such command", "name it at the start"),
+    status: 403,
+    body: { error: "no such command", hint: "name it at the start" },
   },
 ])("answerError() answers $name", async ({ error, status, body }) => {
   const log = new MemoryLog();

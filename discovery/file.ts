@@ -1,0 +1,109 @@
+import { z } from "zod";
+import { text } from "../lib/config/values.ts";
+import { DiscoveryError, messageOf } from "../lib/errors.ts";
+import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
+import { LOOK_MS, looksOf } from "../lib/looks.ts";
+import type { Backend } from "../lib/model.ts";
+import { MAX_BYTES, readUpTo, utf8 } from "../lib/source/limited.ts";
+import { jsonRowsOf, rowsOf, USUAL_PATHS } from "./_rows.ts";
+
+/** The keys of `file`. */
+export type FileOptions = {
+  readonly file_path: string;
+  readonly file_format?: "lines" | "json";
+};
+
+/** Backends from a file that somebody else writes. A change of it is seen within about a second. */
+export const file: DiscoveryKind<FileOptions> = {
+  name: "file",
+  summary: "Reads a file that names the backends, and reads it again when it has changed.",
+  shape: {
+    file_path: text("The file's path.").refine((path) => path !== "", "is empty"),
+    file_format: z.enum(["lines", "json"]).default("lines").describe(
+      'What it holds: "lines" is host:port weight=1 …, "json" a list of objects.',
+    ),
+  },
+  find: read,
+  async *watch(options, context) {
+    const { signal } = context;
+    const look = () => unless(looksOf(options.file_path), signal);
+    let seen = await look(); // before it is read: what changes meanwhile is read again
+    yield await read(options, context);
+    for (let before = seen; await pause(LOOK_MS, signal);) {
+      const now = await look();
+      if (now !== seen && now === before) { // nobody writes any more
+        seen = now;
+        yield await read(options, context);
+      }
+      before = now;
+    }
+  },
+};
+
+/** Reads it once. @throws DiscoveryError when it can't be used. */
+async function read(
+  { file_path: path, file_format: format = "lines" }: FileOptions,
+  { skip, signal }: DiscoveryContext,
+): Promise<readonly Backend[]> {
+  const bytes = await unless(bytesOf(path), signal);
+  const text = bytes && utf8(bytes);
+  if (text === undefined) {
+    throw new DiscoveryError(
+      bytes === undefined
+        ? `${path} is larger than ${MAX_BYTES / 1024 / 1024} MiB`
+        : `${path} is not UTF-8 text`,
+    );
+  }
+  return format === "json"
+    ? jsonRowsOf(text, { paths: USUAL_PATHS, nested: true }, skip)
+    : rowsOf(text, skip);
+}
+
+/** Undefined where there are more than anybody wants. */
+async function bytesOf(path: string): Promise<Uint8Array | undefined> {
+  try {
+    const { isFile, isDirectory } = await Deno.stat(path); // before it is opened: a pipe would be waited for
+    if (!isFile) {
+      throw new DiscoveryError(`${path} is ${isDirectory ? "a folder" : "no plain file"}`);
+    }
+    using file = await Deno.open(path, { read: true });
+    return await readUpTo(file.readable, MAX_BYTES);
+  } catch (error) {
+    if (error instanceof DiscoveryError) throw error;
+    const why = error instanceof Deno.errors.NotFound
+      ? "does not exist"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "can't be read: permission denied"
+      : `can't be read: ${messageOf(error)}`;
+    throw new DiscoveryError(`${path} ${why}`, { cause: error });
+  }
+}
+
+/** What was promised, unless the signal aborts before: a file on a dead network disk is waited for in vain. */
+async function unless<T>(promised: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(new DiscoveryError("the file's disk doesn't answer"));
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([promised, stopped.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** False once the signal has aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  if (signal.aborted) return Promise.resolve(false);
+  const end = () => {
+    clearTimeout(timer);
+    resolve(false);
+  };
+  const timer = setTimeout(() => {
+    signal.removeEventListener("abort", end);
+    resolve(true);
+  }, ms);
+  signal.addEventListener("abort", end, { once: true });
+  return promise;
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { MAX_OUTPUT_BYTES, runProgram } from "../../../../lib/host/program.ts";
+import { until } from "../../../support/backends.ts";
+import { shell } from "../../../support/process.ts";
+import { TemporaryFolder } from "../../../support/temporary_folder.ts";
+
+const never = new AbortController().signal;
+const sh = (script: string, signal = never) => runProgram(["sh", "-c", script], signal);
+
+/** A word that no other process has among its arguments. */
+function mark(): string {
+  return `mark-${crypto.randomUUID()}`;
+}
+
+/** Processes with this word among their arguments. */
+async function marked(word: string): Promise<string> {
+  return await shell(
+    `grep -alz -- "${word.slice(0, 8)}[${word[8]}]${word.slice(9)}" ` +
+      `/proc/[0-9]*/cmdline 2>/dev/null | while read f; do tr '\\0' ' ' < "$f"; done`,
+  );
+}
+
+async function nobodyLeft(word: string): Promise<void> {
+  await until(async () => await marked(word) === "", 5_000, `the end of ${word}`);
+}
+
+Deno.test("runProgram() gives output, error output and exit code", async () => {
+  const ran = await sh("echo out; echo err >&2; exit 3");
+  assert.deepEqual(ran, { code: 3, ended: undefined, stdout: "out\n", stderr: "err\n" });
+  assert.deepEqual(await runProgram(["true"], never), {
+    ...{ code: 0, ended: undefined, stdout: "", stderr: "" },
+  });
+});
+
+Deno.test("runProgram() uses no shell: arguments arrive as they are", async () => {
+  const odd = ["$HOME; echo no", "a b", "", '"', "*", "`id`"];
+  const { stdout } = await runProgram(["printf", "%s\\n", ...odd], never);
+  assert.deepEqual(stdout.split("\n"), [...odd, ""]);
+});
+
+Deno.test("runProgram() gives a child no input and little environment", async () => {
+  Deno.env.set("TWIXT_TEST_SECRET", "s3cret");
+  try {
+    const { stdout } = await sh("cat; env");
+    assert.doesNotMatch(stdout, /s3cret/);
+    assert.match(stdout, /^PATH=/m);
+  } finally {
+    Deno.env.delete("TWIXT_TEST_SECRET");
+  }
+});
+
+Deno.test("runProgram() says which signal ended a program", async () => {
+  const { code, ended } = await sh("kill -SEGV $$");
+  assert.deepEqual([code, ended], [undefined, "SIGSEGV"]);
+});
+
+Deno.test("runProgram() says what can't be run, and why", async () => {
+  await using folder = new TemporaryFolder();
+  const path = `${folder.path}/program`;
+  await Deno.writeTextFile(path, "no program");
+  await assert.rejects(runProgram(["/nowhere/it"], never), {
+    message: /there is no program \/now/,
+  });
+  await assert.rejects(runProgram([path], never), { message: /program can't be run: / });
+  await assert.rejects(runProgram([folder.path], never), { message: /can't be run: / });
+  await assert.rejects(runProgram([], never), { message: "there is no program to run" });
+});
+
+Deno.test("runProgram() kills a program that hangs, with all that it has started", async () => {
+  const word = mark();
+  const stop = new AbortController();
+  const forks = `sh -c 'sleep 600; : ${word}' & sh -c 'trap "" TERM INT HUP; sleep 601; : ${word}'`;
+  const ran = sh(`${forks} & while :; do sleep 602; done; : ${word}`, stop.signal);
+  await until(async () => (await marked(word)).split("sleep 60").length >= 4);
+  stop.abort();
+  await assert.rejects(ran, { message: "sh was killed: it took too long" });
+  await nobodyLeft(word);
+});
+
+Deno.test("runProgram() kills a program that forks without end", async () => {
+  const word = mark();
+  const stop = new AbortController();
+  const script =
+    `n=0; while [ $n -lt 300 ]; do sh -c 'sleep 600; : ${word}' & n=$((n+1)); done; wait`;
+  const ran = sh(script, stop.signal);
+  await until(async () => await marked(word) !== "");
+  stop.abort(); // in the middle of it
+  await assert.rejects(ran);
+  await nobodyLeft(word);
+});
+
+Deno.test("runProgram() leaves nothing of a program that ends before its children", async () => {
+  const word = mark();
+  const { code, stdout } = await sh(`sh -c 'sleep 600; : ${word}' & echo done`);
+  assert.deepEqual([code, stdout], [0, "done\n"]);
+  await nobodyLeft(word);
+});
+
+Deno.test("runProgram() doesn't wait for a child that has left the group and holds the output", async () => {
+  const word = mark();
+  const since = performance.now();
+  const { stdout } = await sh(`setsid sh -c 'sleep 5; : ${word}' & sleep 0.3; echo done`);
+  assert.equal(stdout, "done\n");
+  assert(performance.now() - since < 3_000);
+});
+
+Deno.test("runProgram() ends one that prints a GiB, and keeps no more than the limit", async () => {
+  const word = mark();
+  const { code, ended, stdout } = await sh(`: ${word}; head -c 1073741824 /dev/zero | tr '\\0' x`);
+  assert.equal(code, undefined);
+  assert.equal(ended, `it said more than ${MAX_OUTPUT_BYTES} bytes`);
+  assert.equal(stdout.length, MAX_OUTPUT_BYTES);
+  await nobodyLeft(word);
+});
+
+Deno.test("runProgram() takes output up to the limit, and a lot of error output", async () => {
+  const { code, stdout, stderr } = await sh(
+    `head -c ${MAX_OUTPUT_BYTES} /dev/zero; head -c 50000000 /dev/zero >&2`,
+  );
+  assert.deepEqual([code, stdout.length, stderr.length], [0, MAX_OUTPUT_BYTES, 4096]);
+});
+
+Deno.test("runProgram() starts nothing when it has been told to stop", async () => {
+  await using folder = new TemporaryFolder();
+  const path = `${folder.path}/touched`;
+  await assert.rejects(runProgram(["touch", path], AbortSignal.abort()));
+  await assert.rejects(Deno.stat(path));
+});
+
+Deno.test("runProgram() runs a hundred at a time, each with its own output", async () => {
+  const all = await Promise.all(Array.from({ length: 100 }, (_, i) => sh(`echo ${i}`)));
+  assert.deepEqual(all.map(({ stdout }) => stdout), all.map((_, i) => `${i}\n`));
+});
