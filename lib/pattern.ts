@@ -1,46 +1,80 @@
-/**
- * Patterns from a configuration, in Go's dialect: `(?P<name>…)`, `(?i)`, `[[:alpha:]]`. They meet hostile input, so they
- * are matched in linear time, whatever they say.
- */
+/** Regular expressions of configurations: RE2's syntax, as Go has it, and linear in time whatever they meet. */
 import { RE2JS } from "re2js";
 import { z } from "zod";
 import { messageOf } from "./errors.ts";
 
-/** A compiled pattern. */
+/** A compiled regular expression. */
 export type Pattern = {
+  /** The names of its groups, `(?P<name>…)`. */
+  readonly names: readonly string[];
   /** Does it match anywhere in the text? */
   test(text: string): boolean;
-  /** The named groups of the first match that took part in it; undefined where nothing matches. */
+  /** What its named groups match where it first matches; those that match nothing are left out. */
   groups(text: string): Readonly<Record<string, string>> | undefined;
 };
 
-/** Compiles a pattern. A string says what is wrong with it. */
+/** Compiles RE2 syntax. A string says what is wrong and, after a line break, what to do. */
 export function compilePattern(source: string): Pattern | string {
-  let compiled: RE2JS;
   try {
-    compiled = RE2JS.compile(source);
+    return new Compiled(RE2JS.compile(source));
   } catch (error) {
     const why = messageOf(error).replace(/^error parsing regexp: /, "");
-    return `${JSON.stringify(source)} is not a pattern: ${why}\n` +
-      "write it as Go does; back-references and look-around don't exist";
+    return `${JSON.stringify(source)} is not a pattern: ${why}\n${hintFor(why)}`;
   }
-  const names = Object.keys(compiled.namedGroups());
-  return {
-    test: (text) => compiled.matcher(text).find(),
-    groups(text) {
-      const matcher = compiled.matcher(text);
-      if (!matcher.find()) return undefined;
-      const found = names.map((name) => [name, matcher.group(name)] as const);
-      return Object.fromEntries(
-        found.filter((entry): entry is [string, string] => typeof entry[1] === "string"),
-      );
-    },
-  };
 }
 
-/** A pattern in a configuration. It is judged when the configuration is checked. */
-export const pattern = (describe: string): z.ZodType<string, string> =>
-  z.string().superRefine((source, context) => {
-    const compiled = compilePattern(source);
-    if (typeof compiled === "string") context.addIssue({ code: "custom", message: compiled });
+/**
+ * A pattern in a configuration, which stays text there; a bad one is reported with its place.
+ * @param groups Names that it must have groups of.
+ */
+export function pattern(
+  describe: string,
+  groups: readonly string[] = [],
+): z.ZodType<string, string> {
+  return z.string().superRefine((written, context) => {
+    if (written === "") return; // not given, as gobetween sends it
+    const compiled = compilePattern(written);
+    const missing = typeof compiled === "string"
+      ? []
+      : groups.filter((name) => !compiled.names.includes(name));
+    const message = typeof compiled === "string"
+      ? compiled
+      : missing.length > 0
+      ? `${JSON.stringify(written)} has no group ${
+        missing.map((name) => `"${name}"`).join(" and ")
+      }\n` +
+        `write ${missing.map((name) => `(?P<${name}>…)`).join(" and ")} where it stands`
+      : undefined;
+    if (message !== undefined) context.addIssue({ code: "custom", message });
   }).describe(describe);
+}
+
+class Compiled implements Pattern {
+  readonly names: readonly string[];
+  readonly #expression: RE2JS;
+
+  constructor(expression: RE2JS) {
+    this.#expression = expression;
+    this.names = Object.keys(expression.namedGroups());
+  }
+
+  test(text: string): boolean {
+    return this.#expression.matcher(text).find();
+  }
+
+  groups(text: string): Readonly<Record<string, string>> | undefined {
+    const matcher = this.#expression.matcher(text);
+    if (!matcher.find()) return undefined;
+    const found = this.names.map((name) => [name, matcher.group(name)] as const);
+    return Object.fromEntries(
+      found.filter((entry): entry is [string, string] => entry[1] !== null),
+    );
+  }
+}
+
+function hintFor(why: string): string {
+  if (/Perl syntax/.test(why)) return "it is RE2: there is no look-ahead and no look-behind";
+  if (/escape sequence: `\\\d/.test(why)) return "it is RE2: there are no back-references";
+  if (/repeat count/.test(why)) return "a repetition may be counted to 1000, with all inside it";
+  return "it is RE2's syntax: https://github.com/google/re2/wiki/Syntax";
+}
