@@ -17,7 +17,8 @@ export function expectStart(expected: Uint8Array, wanted: string): Expectation {
     maxBytes: expected.length,
     wanted,
     verdict(came, last) {
-      if (!came.every((byte, index) => byte === expected[index])) return false;
+      const start = came.subarray(0, expected.length);
+      if (!start.every((byte, index) => byte === expected[index])) return false;
       return came.length >= expected.length ? true : last ? false : undefined;
     },
   };

@@ -7,7 +7,7 @@ export type TlsDialOptions = {
   /** An address literal. */
   readonly address: string;
   readonly port: number;
-  /** The name that the certificate must have, unless `tls` says another; a literal is looked up as an address. */
+  /** The name that the certificate must have, unless `tls` says another. For a literal it must be for `address`. */
   readonly host: string;
   readonly tls: TlsOptions;
   /** Ends the attempt, and afterwards the connection. */
@@ -25,7 +25,7 @@ export function dialTls(options: TlsDialOptions): Promise<tls.TLSSocket> {
   const socket = tls.connect({
     host: address,
     port,
-    ...isIp(host) ? {} : { servername: host },
+    servername: isIp(host) ? "" : host,
     ...options.tls,
   });
   const end = () => void socket.destroy();
