@@ -80,6 +80,8 @@ export type CheckResult = {
   readonly text: string;
   /** The failure is our own side's (no descriptor, no port left): it says nothing about the backend. */
   readonly ours?: boolean;
+  /** The answer says neither that it works nor that it doesn't: the backend stays what it is. */
+  readonly unclear?: boolean;
   /** What the backend wants for itself; what is left out stays as it was told before. */
   readonly advice?: Advice;
 };
@@ -107,6 +109,15 @@ export type CheckTarget = {
   /** The address to dial. */
   readonly address: string;
   readonly port: number;
+  /** The configuration has the check made at another address than the backend's. */
+  readonly elsewhere?: boolean;
+};
+
+/** What is wrong with a key because of what others say. */
+export type KeyProblem = {
+  readonly key: string;
+  /** After a line break, what to do. */
+  readonly message: string;
 };
 
 /** How a backend is asked whether it works. */
@@ -114,6 +125,8 @@ export type CheckTarget = {
 export type CheckKind<Options = any> = Kind & {
   /** The keys of this kind alone; interval, timeout, fails, passes … are common to all. */
   readonly shape: z.ZodRawShape;
+  /** What is wrong with keys together, each of which is right by itself; asked when the configuration is checked. */
+  problems?(options: Options): readonly KeyProblem[];
   /** Asks once, within the context's signal. A throw counts as a failure with its message. */
   check(target: CheckTarget, options: Options, context: CheckContext): Promise<CheckResult>;
   /** The programs that it would run. */

@@ -90,6 +90,10 @@ export type DiscoverySpec = {
 export type CheckSpec = {
   readonly kind: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** Port to check instead of the backend's. */
+  readonly port?: number;
+  /** Address literal to check instead of the backend's. */
+  readonly address?: string;
   /** Never 0. */
   readonly intervalMs: number;
   /** Limit of one check. Never 0. */

@@ -32,6 +32,8 @@ export class PoolMember {
   #advice: Advice = {};
   #lastResult = "";
   #lastFailure = "";
+  /** The kind of check whose advice it has. */
+  #advisor = "";
 
   /**
    * Isn't checked before {@link startChecks}.
@@ -82,6 +84,7 @@ export class PoolMember {
   /** Checks it from now on, as `spec` says. Without one it counts as live. */
   startChecks(spec: CheckSpec | undefined): void {
     this.stopChecks();
+    this.#forgetAdvice(spec?.kind ?? "");
     if (spec === undefined) return this.#become({ live: true, contrary: 0 });
     if (this.address === undefined) return; // the pool starts them when the name has an address
     const { checks, clock, random, checkPlaces } = this.options;
@@ -152,7 +155,12 @@ export class PoolMember {
   /** One check within its time limit. It never throws: what goes wrong is the backend's failure. */
   async #check(kind: CheckKind, spec: CheckSpec, outer: AbortSignal): Promise<CheckResult> {
     const { backend } = this;
-    const target = { host: backend.host, address: this.address!, port: backend.port };
+    const target = {
+      host: backend.host,
+      address: spec.address ?? this.address!,
+      port: spec.port ?? backend.port,
+      elsewhere: spec.address !== undefined,
+    };
     const limit = new AbortController();
     const end = () => limit.abort();
     const timer = setTimeout(end, spec.timeoutMs);
@@ -172,10 +180,31 @@ export class PoolMember {
 
   #observe(result: CheckResult, spec: CheckSpec): void {
     if (result.ours) return this.#checkFailed(result.text);
+    if (result.unclear) return this.#unclear(result.text);
     this.#lastFailure = "";
     this.#lastResult = result.text;
     this.#become(observe(this.#health, result.passed, spec));
     if (result.advice !== undefined) this.#advise(result.advice);
+  }
+
+  /** An answer that says neither: the backend stays what it is. */
+  #unclear(text: string): void {
+    this.#lastResult = text;
+    if (text === this.#lastFailure) return;
+    this.#lastFailure = text;
+    this.options.log.warning("a check has no result", {
+      pool: this.poolName,
+      backend: backendKey(this.backend),
+      why: text,
+    });
+  }
+
+  /** What another kind of check was told is not what this one would be. */
+  #forgetAdvice(kind: string): void {
+    if (kind === this.#advisor) return;
+    this.#advisor = kind;
+    this.#advice = {};
+    this.#showDrain();
   }
 
   #advise(advice: Advice): void {

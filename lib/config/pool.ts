@@ -134,9 +134,17 @@ export class PoolReader {
       } is no time between checks\nfor example interval = "2s"`;
       report.error([...path, "interval"], text);
     }
+    const own = ownKeys(kind.shape, values);
+    // a key that is wrong by itself isn't among the values, and has been reported
+    const judged = Object.keys(kind.shape).every((key) => Object.hasOwn(values, key));
+    for (const problem of judged ? kind.problems?.(own) ?? [] : []) {
+      report.error([...path, problem.key], problem.message);
+    }
     const spec: CheckSpec = {
       kind: kind.name,
-      options: ownKeys(kind.shape, values),
+      options: own,
+      ...values.port === undefined ? {} : { port: values.port },
+      ...values.addr === undefined ? {} : { address: values.addr },
       intervalMs: values.interval ?? 0,
       timeoutMs: values.timeout || TIMEOUT_MS,
       fails: Math.max(1, values.fails ?? 1),

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { MAX_WORKERS } from "../stats/layout.ts";
 import { parseAccessRule } from "../access.ts";
 import type { Bind } from "../model.ts";
-import { bind, bufferSize, duration, flag, networks, text, whole } from "./values.ts";
+import { address, bind, bufferSize, duration, flag, networks, text, whole } from "./values.ts";
 
 /** A section: the keys with plain values, each with its schema, and the names of the sections inside it. */
 export type Section<T> = {
@@ -224,6 +224,8 @@ export type CheckKeys = {
   timeout: number;
   fails: number;
   passes: number;
+  port: number;
+  addr: string;
   initial_status: "healthy" | "unhealthy";
 };
 /** The keys of every check. */
@@ -235,6 +237,9 @@ export const check: Section<CheckKeys> = {
     timeout: duration("Limit of one check; 0 is 5s.").optional(),
     fails: whole("Failures in a row that take a backend down.").default(1),
     passes: whole("Passes in a row that bring it back.").default(1),
+    port: whole("Port that is checked instead of the backend's own.", 1, 65_535).optional(),
+    addr: address("Address that is checked instead of the backend's own, without a port.")
+      .optional(),
     initial_status: z.enum(["healthy", "unhealthy"])
       .describe("What a backend counts as before its first results.").optional(),
   },

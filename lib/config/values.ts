@@ -1,6 +1,6 @@
 /** Schemas of single values. What they say is the message and, after a line break, the hint. */
 import { z } from "zod";
-import { parseBind, parseCidr } from "../address.ts";
+import { isIp, parseBind, parseCidr } from "../address.ts";
 import { parseDuration, printDuration } from "../duration.ts";
 import type { Bind } from "../model.ts";
 import { maskSecrets } from "../mask.ts";
@@ -72,6 +72,15 @@ export function networks(text: string): z.ZodType<string[], string[]> {
       context.addIssue({ code: "custom", message });
     }),
   ).describe(text);
+}
+
+/** An address literal of either family. */
+export function address(text: string): z.ZodType<string, string> {
+  return z.string().superRefine((written, context) => {
+    if (isIp(written)) return;
+    const message = `${quote(written)} is not an address\nfor example "10.0.0.1" or "2001:db8::1"`;
+    context.addIssue({ code: "custom", message });
+  }).describe(text);
 }
 
 /** A whole number, at least `least`. */

@@ -19,6 +19,8 @@ export type Request = {
   readonly tls?: TlsOptions | undefined;
   /** Longest answer, 8 MiB when left out. */
   readonly maxBytes?: number;
+  /** Takes the beginning of an answer that is longer, instead of failing. */
+  readonly cut?: boolean;
   readonly signal: AbortSignal;
 };
 
@@ -35,13 +37,19 @@ const MAX_BYTES = 8 << 20;
 
 /** Asks once. @throws Error that says what went wrong: no connection, too long an answer, told to stop. */
 export async function request(question: Request): Promise<Answer> {
-  const { maxBytes = MAX_BYTES } = question;
+  const { maxBytes = MAX_BYTES, cut = false } = question;
   const message = await send(question);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
+  if (cut && maxBytes === 0) {
+    message.on("error", () => {}); // nobody waits for the rest
+    message.destroy();
+    return { status: message.statusCode ?? 0, headers: message.headers, text: "" };
+  }
   for await (const chunk of message) { // leaving it closes the connection
-    chunks.push(chunk);
-    if ((bytes += chunk.length) > maxBytes) {
+    chunks.push(cut ? chunk.subarray(0, maxBytes - bytes) : chunk);
+    if ((bytes += chunk.length) >= maxBytes && cut) break;
+    if (bytes > maxBytes) {
       throw new Error(`the answer is longer than ${Math.floor(maxBytes / 1024 / 1024)} MiB`);
     }
   }
@@ -89,8 +97,8 @@ function send(question: Request): Promise<http.IncomingMessage> {
     headers: { host: url.host, ...headers },
     agent: false, // a connection of its own, closed in the end
     signal,
-    // an address is no server name, and is looked for in the certificate all the same
-    ...secure ? { ...isIp(host) ? {} : { servername: host }, ...tls } : {},
+    // empty for a literal, which is no server name: the certificate must then be for the address that is dialled
+    ...secure ? { servername: isIp(host) ? "" : host, ...tls } : {},
   };
   return new Promise((resolve, reject) => {
     const sent = (secure ? https : http).request(options, resolve);

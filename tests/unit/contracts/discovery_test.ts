@@ -52,6 +52,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   docker: "tests/real/ asks a real daemon",
   lxd: "tests/real/ asks a real daemon",
   consul: "tests/real/ asks a real agent",
+  kubernetes: "tests/e2e/ replays recorded answers",
 };
 
 const ONE = "10.0.0.1:80";

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import type { CheckKind, CheckResult, DiscoveryKind } from "../../../lib/kinds.ts";
+import type {
+  Advice,
+  CheckKind,
+  CheckResult,
+  CheckTarget,
+  DiscoveryKind,
+} from "../../../lib/kinds.ts";
 import type { Backend, CheckSpec, DiscoverySpec, PoolSpec, PoolTable } from "../../../lib/model.ts";
 import { Names } from "../../../lib/net/names.ts";
 import { Pool } from "../../../lib/pool.ts";
@@ -47,6 +53,7 @@ function setUp(spec: Partial<PoolSpec> = {}, watch?: DiscoveryKind["watch"]) {
     passes: (_address: string): CheckResult | Error => ({ passed: true, text: "ok" }),
     hosts: {} as Record<string, string[]>,
     checked: [] as string[],
+    targets: [] as CheckTarget[],
   };
   const discovery: DiscoveryKind = {
     name: "fake",
@@ -62,8 +69,10 @@ function setUp(spec: Partial<PoolSpec> = {}, watch?: DiscoveryKind["watch"]) {
     name: "fake",
     summary: "",
     shape: {},
-    check({ address }) {
+    check(target) {
+      const { address } = target;
       world.checked.push(address);
+      world.targets.push(target);
       const result = world.passes(address);
       return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
     },
@@ -302,5 +311,64 @@ Deno.test("a source that has stopped telling of changes is listened to again in 
   assert.deepEqual(log.lines, ["error discovery failed pool=p kind=fake why=it broke off"]);
   await clock.advance(10_000);
   assert.equal(listened, 2);
+  pool.stop(1);
+});
+
+Deno.test("a check is made at the port and the address that its section says", async () => {
+  const check = { ...CHECK, port: 8_080, address: "10.9.9.9" };
+  const { start, clock, world } = setUp({ check });
+  world.lists = [[backend("10.0.0.1")]];
+  const pool = start();
+  await clock.advance(0);
+  assert.deepEqual(world.targets, [
+    { host: "10.0.0.1", address: "10.9.9.9", port: 8_080, elsewhere: true },
+  ]);
+  pool.update({ ...pool.spec, check: CHECK });
+  await clock.advance(0);
+  assert.deepEqual(world.targets[1], {
+    ...{ host: "10.0.0.1", address: "10.0.0.1", port: 80, elsewhere: false },
+  });
+  pool.stop(1);
+});
+
+Deno.test("an answer that says neither leaves a backend what it is, and is told of once", async () => {
+  const { start, clock, log, world } = setUp({ check: { ...CHECK, fails: 1 } });
+  world.lists = [[backend("10.0.0.1")]];
+  const unclear = { passed: false, text: "hm", unclear: true };
+  world.passes = () => unclear;
+  const pool = start();
+  await clock.advance(5_000);
+  assert.deepEqual(pool.status().map(({ live, lastCheck }) => [live, lastCheck]), [[true, "hm"]]);
+  world.passes = () => ({ passed: false, text: "no" });
+  await clock.advance(1_000);
+  world.passes = () => unclear;
+  await clock.advance(5_000);
+  assert.deepEqual(pool.status().map(({ live }) => live), [false]);
+  const told = log.lines.filter((line) => line.startsWith("warning a check has no result"));
+  assert.equal(told.length, 2, "once each time it begins");
+  pool.stop(1);
+});
+
+Deno.test("a backend's own weight and drain are in force until it, or another kind of check, takes them back", async () => {
+  const { start, clock, cells, tables, world } = setUp({ check: CHECK });
+  world.lists = [[backend("10.0.0.1", { weight: 10 })]];
+  const say = async (advice: Advice) => {
+    world.passes = () => ({ passed: true, text: "ok", advice });
+    await clock.advance(1_000);
+    const { weight, slot } = tables.at(-1)!.members[0]!;
+    return [weight, cells.flags(slot)];
+  };
+  const pool = start();
+  assert.deepEqual(await say({ weightPercent: 25 }), [3, 0], "rounded up");
+  assert.deepEqual(await say({ drain: true }), [3, DRAINING], "the weight stays");
+  assert.equal(pool.status()[0]!.draining, true);
+  pool.adjust({ "10.0.0.1:80": { weight: 7 } });
+  assert.deepEqual(await say({ weightPercent: 50, drain: false }), [7, 0], "operators' word wins");
+  pool.adjust({});
+  assert.deepEqual(await say({ weightPercent: 0, drain: true }), [0, DRAINING]);
+  pool.update({ ...pool.spec, check: { ...CHECK, fails: 9 } });
+  assert.deepEqual(await say({}), [0, DRAINING], "the same agent, asked otherwise");
+  pool.update({ ...pool.spec, check: undefined });
+  assert.deepEqual(await say({}), [10, 0]);
   pool.stop(1);
 });

@@ -1,0 +1,44 @@
+/** The keys of a check that speaks TLS, under the prefix of its kind. */
+import { z } from "zod";
+import type { KeyProblem } from "../lib/kinds.ts";
+import type { TlsFiles } from "../lib/net/tls_options.ts";
+
+const path = (describe: string) => z.string().default("").describe(describe);
+
+/** `PREFIX_tls_insecure` and so on. */
+export function tlsShape(prefix: string): z.ZodRawShape {
+  return {
+    [`${prefix}_tls_insecure`]: z.boolean().default(false)
+      .describe("Takes any certificate, whoever has issued it."),
+    [`${prefix}_tls_cacert_path`]: path("Authorities to trust instead of the system's, PEM."),
+    [`${prefix}_tls_server_name`]: path(
+      "The name that is asked for and that the certificate must have; the backend's host.",
+    ),
+    [`${prefix}_tls_cert_path`]: path("Our certificate, PEM, where the backend asks for one."),
+    [`${prefix}_tls_key_path`]: path("Its key, PEM."),
+  };
+}
+
+/** What these keys say. */
+export function tlsFiles(prefix: string, options: Readonly<Record<string, unknown>>): TlsFiles {
+  const text = (key: string) => options[`${prefix}_tls_${key}`] as string | undefined;
+  return {
+    insecure: options[`${prefix}_tls_insecure`] === true,
+    caPath: text("cacert_path"),
+    serverName: text("server_name"),
+    certPath: text("cert_path"),
+    keyPath: text("key_path"),
+  };
+}
+
+/** What is wrong with them together. */
+export function tlsProblems(
+  prefix: string,
+  options: Readonly<Record<string, unknown>>,
+): KeyProblem[] {
+  const { certPath, keyPath } = tlsFiles(prefix, options);
+  const key = (name: string) => `${prefix}_tls_${name}`;
+  if (!certPath === !keyPath) return [];
+  const [has, lacks] = certPath ? ["cert_path", "key_path"] : ["key_path", "cert_path"];
+  return [{ key: key(has!), message: `is given without ${key(lacks!)}\ngive both or none` }];
+}
