@@ -77,7 +77,7 @@ export const docker: DiscoveryKind<DockerOptions> = {
       "Doesn't verify the daemon's certificate, as gobetween where it has no authority.",
     ).default(false),
     docker_address: z.enum(["published", "network"]).describe(
-      "published: the port on the host. network: the container's own address and the private port.",
+      "Port published on the host, or the container's own address in its network and private port.",
     ).default("published"),
     docker_network: text("Network whose address is taken; the first when left out.").default(""),
     docker_protocol: z.enum(["tcp", "udp"]).describe("Of the published port.").default("tcp"),

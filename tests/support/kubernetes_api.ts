@@ -34,6 +34,8 @@ export class KubernetesServer implements AsyncDisposable {
   readonly nextWatches: Told[] = [];
   /** Objects in one answer, whatever is asked for. */
   page = 1_000;
+  /** Where it listens, or did. */
+  port = 0;
   readonly #watches = new Set<http.ServerResponse>();
   readonly #server: https.Server;
 
@@ -47,11 +49,8 @@ export class KubernetesServer implements AsyncDisposable {
   static async start(tls: Certificate): Promise<KubernetesServer> {
     const server = new KubernetesServer(tls);
     await new Promise<void>((resolve) => server.#server.listen(0, "127.0.0.1", resolve));
+    server.port = (server.#server.address() as { readonly port: number }).port;
     return server;
-  }
-
-  get port(): number {
-    return (this.#server.address() as { readonly port: number }).port;
   }
 
   get url(): string {
