@@ -1,6 +1,7 @@
 /** HTTP for discoveries and checks: over TCP, TLS or a unix socket, bounded in bytes, without connections kept. */
 import http from "node:http";
 import https from "node:https";
+import { isIp } from "../address.ts";
 import type { TlsOptions } from "./tls_options.ts";
 
 /** One request. */
@@ -88,7 +89,7 @@ function send(question: Request): Promise<http.IncomingMessage> {
     headers: { host: url.host, ...headers },
     agent: false, // a connection of its own, closed in the end
     signal,
-    ...secure ? { servername: host, ...tls } : {},
+    ...secure ? { ...isIp(host) ? {} : { servername: host }, ...tls } : {}, // addresses have no SNI
   };
   return new Promise((resolve, reject) => {
     const sent = (secure ? https : http).request(options, resolve);

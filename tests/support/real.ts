@@ -18,6 +18,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "ssh-keygen": "openssh-client",
   "ssh-keyscan": "openssh-client",
   setpriv: "util-linux",
+  dockerd: "docker.io",
+  docker: "docker.io",
+  busybox: "busybox-static",
+  "iptables-save": "iptables",
+  "ip6tables-save": "iptables",
+  ip: "iproute2",
+  sysctl: "procps",
+  umount: "mount",
 };
 
 /**
