@@ -1,34 +1,7 @@
-/** What Docker's answers say, and which backends that makes. Pure: values in, values out. */
-import { z } from "zod";
-import { isIp, parseHostPort, printHostPort } from "../lib/address.ts";
+/** Which backends containers and tasks make. Pure: values in, values out. */
+import { parseHostPort, printHostPort } from "../lib/address.ts";
 import type { Backend } from "../lib/model.ts";
-
-/** A container, or a task of a service, that runs. */
-export type Instance = {
-  /** The container's id; empty for a task. */
-  readonly id: string;
-  /** What it is called in messages. */
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly mappings: readonly Mapping[];
-  /** Its networks in the daemon's order; those in which it has no address are left out. */
-  readonly networks: readonly Network[];
-  /** Where ports are that it publishes on all addresses. */
-  readonly node: string;
-  /** `NAME=value`, as far as it is known. */
-  readonly env: readonly string[];
-};
-
-/** A port of an instance. Without `publicPort` it isn't published. */
-export type Mapping = {
-  readonly ip: string;
-  readonly privatePort: number;
-  readonly publicPort: number;
-  readonly protocol: string;
-};
-
-/** A network that an instance is in. */
-export type Network = { readonly name: string; readonly id: string; readonly address: string };
+import { type Instance, type Skip, skipped } from "./_docker_answers.ts";
 
 /** What is wanted of an instance. */
 export type Wanted = {
@@ -43,136 +16,6 @@ export type Wanted = {
   /** Variable of the instance that names its host; empty for none. */
   readonly hostVariable: string;
 };
-
-/** Tells of an entry that is skipped. */
-export type Skip = (entry: string, why: string) => void;
-
-const labels = z.record(z.string(), z.string()).nullish();
-const port = z.int().min(0).max(65535).nullish();
-
-const container = z.object({
-  Id: z.string().min(1),
-  Names: z.array(z.string()).nullish(),
-  State: z.string().nullish(),
-  Labels: labels,
-  Ports: z.array(z.object({
-    IP: z.string().nullish(),
-    PrivatePort: port,
-    PublicPort: port,
-    Type: z.string().nullish(),
-  })).nullish(),
-  NetworkSettings: z.object({
-    Networks: z.record(
-      z.string(),
-      z.object({
-        NetworkID: z.string().nullish(),
-        IPAddress: z.string().nullish(),
-        GlobalIPv6Address: z.string().nullish(),
-      }).nullable(),
-    ).nullish(),
-  }).nullish(),
-});
-
-const task = z.object({
-  ID: z.string().min(1),
-  Slot: z.int().nullish(),
-  NodeID: z.string().nullish(),
-  Status: z.object({
-    State: z.string(),
-    PortStatus: z.object({
-      Ports: z.array(z.object({
-        Protocol: z.string().nullish(),
-        TargetPort: port,
-        PublishedPort: port,
-        PublishMode: z.string().nullish(),
-      })).nullish(),
-    }).nullish(),
-  }),
-  Spec: z.object({
-    ContainerSpec: z.object({ Labels: labels, Env: z.array(z.string()).nullish() }).nullish(),
-  }).nullish(),
-  NetworksAttachments: z.array(z.object({
-    Network: z.object({
-      ID: z.string().nullish(),
-      Spec: z.object({ Name: z.string().nullish(), Ingress: z.boolean().nullish() }).nullish(),
-    }),
-    Addresses: z.array(z.string()).nullish(),
-  })).nullish(),
-});
-
-/** The containers of `GET /containers/json` that run. A paused one takes connections and never answers. */
-export function containersIn(
-  rows: readonly unknown[],
-  host: string,
-  skip: Skip,
-): readonly Instance[] {
-  return rows.flatMap((row, index): readonly Instance[] => {
-    const { data } = container.safeParse(row);
-    if (data === undefined) return skipped(skip, nameOf(row, index), "it is no container");
-    const name = data.Names?.[0]?.replace(/^\//, "") ?? data.Id.slice(0, 12);
-    if (data.State && data.State !== "running") return skipped(skip, name, `it is ${data.State}`);
-    const networks = Object.entries(data.NetworkSettings?.Networks ?? {}).map(([name, one]) => ({
-      name,
-      id: one?.NetworkID ?? "",
-      address: one?.IPAddress || one?.GlobalIPv6Address || "",
-    }));
-    return [{
-      id: data.Id,
-      name,
-      labels: data.Labels ?? {},
-      mappings: (data.Ports ?? []).map((one) => ({
-        ip: one.IP ?? "",
-        privatePort: one.PrivatePort ?? 0,
-        publicPort: one.PublicPort ?? 0,
-        protocol: one.Type ?? "tcp",
-      })),
-      networks: networks.filter(({ address }) => isIp(address)),
-      node: host,
-      env: [],
-    }];
-  });
-}
-
-/**
- * The tasks of `GET /tasks` that run: those of one service, whose labels they inherit. `nodes` are addresses by node
- * id. One that is still on its way isn't worth a word.
- */
-export function tasksIn(
-  rows: readonly unknown[],
-  service: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
-  nodes: ReadonlyMap<string, string>,
-  skip: Skip,
-): readonly Instance[] {
-  return rows.flatMap((row, index): readonly Instance[] => {
-    const { data } = task.safeParse(row);
-    if (data === undefined) return skipped(skip, nameOf(row, index), "it is no task");
-    if (data.Status.State !== "running") return [];
-    const { ContainerSpec: spec } = data.Spec ?? {};
-    const networks = (data.NetworksAttachments ?? [])
-      .filter(({ Network }) => Network.Spec?.Ingress !== true) // nobody but the routing mesh uses it
-      .map(({ Network, Addresses }) => ({
-        name: Network.Spec?.Name ?? "",
-        id: Network.ID ?? "",
-        address: (Addresses?.[0] ?? "").replace(/\/\d+$/, ""),
-      }));
-    return [{
-      id: "",
-      name: `${service.name}.${data.Slot ?? data.NodeID ?? ""}.${data.ID}`,
-      labels: { ...service.labels, ...spec?.Labels },
-      mappings: (data.Status.PortStatus?.Ports ?? [])
-        .filter(({ PublishMode }) => PublishMode === "host")
-        .map((one) => ({
-          ip: "",
-          privatePort: one.TargetPort ?? 0,
-          publicPort: one.PublishedPort ?? 0,
-          protocol: one.Protocol ?? "tcp",
-        })),
-      networks: networks.filter(({ address }) => isIp(address)),
-      node: nodes.get(data.NodeID ?? "") ?? "",
-      env: spec?.Env ?? [],
-    }];
-  });
-}
 
 /** The backends of one instance: one for each way that its port is published, or one for its address in a network. */
 export function backendsOf(instance: Instance, wanted: Wanted, skip: Skip): readonly Backend[] {
@@ -268,15 +111,4 @@ export function variable(env: readonly string[], name: string): string {
 export function hasLabel(labels: Readonly<Record<string, string>>, label: string): boolean {
   const [, key = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(label) ?? [];
   return Object.hasOwn(labels, key) && (value === undefined || labels[key] === value);
-}
-
-function skipped(skip: Skip, entry: string, why: string): readonly never[] {
-  skip(entry, why);
-  return [];
-}
-
-function nameOf(row: unknown, index: number): string {
-  const { Id, ID } = (row ?? {}) as { Id?: unknown; ID?: unknown };
-  const id = Id ?? ID;
-  return typeof id === "string" && id !== "" ? id.slice(0, 12) : `entry ${index + 1}`;
 }

@@ -14,15 +14,9 @@ import {
   type Question,
   RefusedError,
 } from "./_docker_api.ts";
+import { containersIn, type Instance, tasksIn } from "./_docker_answers.ts";
 import { Events, within } from "./_events.ts";
-import {
-  backendsOf,
-  containersIn,
-  hasLabel,
-  type Instance,
-  tasksIn,
-  type Wanted,
-} from "./_docker_backends.ts";
+import { backendsOf, hasLabel, type Wanted } from "./_docker_backends.ts";
 
 /** The keys of `docker`. Empty strings are as good as none: programs that know gobetween's types send them. */
 export type DockerOptions = {
@@ -159,7 +153,12 @@ async function withVariables(
 
 const inspected = z.object({ Config: z.object({ Env: z.array(z.string()).nullish() }) });
 const inspectedService = z.object({
-  Spec: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+  Spec: z.object({
+    Labels: z.record(z.string(), z.string()).nullish(),
+    EndpointSpec: z.object({
+      Ports: z.array(z.object({ PublishedPort: z.int().nullish() })).nullish(),
+    }).nullish(),
+  }),
 });
 const node = z.object({
   ID: z.string(),
@@ -173,22 +172,31 @@ async function tasks(
   { signal, skip }: DiscoveryContext,
 ): Promise<readonly Instance[]> {
   const { docker_service: name, docker_container_label: label } = options;
-  const filters = { service: [name], "desired-state": ["running"] };
   const published = options.docker_address === "published";
-  const [service, rows, nodes] = await Promise.all([
-    ask(daemon, { path: `/services/${encodeURIComponent(name)}` }, signal),
-    ask(daemon, { path: "/tasks", filters }, signal),
-    published ? ask(daemon, { path: "/nodes" }, signal) : [],
+  const get = (path: string, filters = {}) => ask(daemon, { path, filters }, signal);
+  const [service, rows, nodes, own] = await Promise.all([
+    get(`/services/${encodeURIComponent(name)}`),
+    get("/tasks", { service: [name], "desired-state": ["running"] }),
+    published ? get("/nodes") : [],
+    published ? get("/containers/json", { label: ["com.docker.swarm.task"] }) : [],
   ]);
-  const labels = inspectedService.safeParse(service).data?.Spec.Labels ?? {};
-  const addresses = new Map(
-    rowsOf(nodes).flatMap((row) => {
-      const { data } = node.safeParse(row);
-      return data === undefined ? [] : [[data.ID, addressOf(data)] as const];
-    }),
-  );
-  const found = tasksIn(rowsOf(rows), { name, labels }, addresses, skip);
+  const { Spec: spec } = inspectedService.safeParse(service).data ?? {};
+  const found = tasksIn(rowsOf(rows), {
+    name,
+    labels: spec?.Labels ?? {},
+    ports: (spec?.EndpointSpec?.Ports ?? []).map((one) => one.PublishedPort ?? 0),
+    nodes: addressesIn(rowsOf(nodes)),
+    containers: containersIn(rowsOf(own), "", () => {}),
+  }, skip);
   return label === "" ? found : found.filter((one) => hasLabel(one.labels, label));
+}
+
+/** Where nodes are, by their id. */
+function addressesIn(rows: readonly unknown[]): ReadonlyMap<string, string> {
+  return new Map(rows.flatMap((row) => {
+    const { data } = node.safeParse(row);
+    return data === undefined ? [] : [[data.ID, addressOf(data)] as const];
+  }));
 }
 
 /** Where a node is. Some managers don't know it of themselves, except as managers. */

@@ -11,6 +11,8 @@ wanted=(
   /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream
   sshd:openssh-server ssh:openssh-client ssh-keyscan:openssh-client ssh-keygen:openssh-client
   python3:python3 setpriv:util-linux prlimit:util-linux unshare:util-linux
+  dockerd:docker.io containerd:containerd docker:docker.io busybox:busybox-static openssl:openssl
+  iptables-save:iptables ip6tables-save:iptables umount:mount
   ps:procps sysctl:procps ip:iproute2 ss:iproute2
   dnsmasq:dnsmasq-base
 )

@@ -19,6 +19,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "ssh-keyscan": "openssh-client",
   setpriv: "util-linux",
   dnsmasq: "dnsmasq-base",
+  dockerd: "docker.io",
+  docker: "docker.io",
+  busybox: "busybox-static",
+  "iptables-save": "iptables",
+  "ip6tables-save": "iptables",
+  ip: "iproute2",
+  sysctl: "procps",
+  umount: "mount",
 };
 
 /**

@@ -1,0 +1,203 @@
+import { run } from "../support/real.ts";
+import { until } from "../support/backends.ts";
+import { bound, Daemon, Folder, freePort } from "./_daemon.ts";
+
+/** The programs that {@link Docker} needs. */
+export const DOCKER_PROGRAMS = [
+  ...["dockerd", "containerd", "docker", "busybox", "iptables-save", "ip6tables-save", "ip"],
+  ...["setpriv", "sysctl", "tar", "umount"],
+];
+
+/** The image that {@link Docker} has: busybox and nothing else. */
+const IMAGE = "twixt-test";
+
+/** How a container is started, beside its name. */
+export type ContainerOptions = {
+  /** Options of `docker run`. */
+  readonly with?: readonly string[];
+};
+
+/**
+ * A Docker daemon of the test's own, with one image. Needs root. Dispose it: its containers, networks, rules and files
+ * go, and what else there is of the host's network is as it was.
+ */
+export class Docker implements AsyncDisposable {
+  #daemon: Daemon | undefined;
+
+  private constructor(
+    readonly folder: Folder,
+    /** Where it listens on loopback. */
+    readonly port: number,
+    readonly args: readonly string[],
+    readonly before: Network,
+  ) {}
+
+  /** Starts it. `args` are more options of dockerd. */
+  static async start(args: readonly string[] = ["--tls=false"]): Promise<Docker> {
+    const docker = new Docker(await Folder.make(), freePort(), args, await Network.now());
+    try {
+      await docker.restart();
+      await docker.#build();
+    } catch (error) {
+      await docker[Symbol.asyncDispose]();
+      throw error;
+    }
+    return docker;
+  }
+
+  /** `unix:///…`, as a configuration has it. */
+  get endpoint(): string {
+    return `unix://${this.folder.path}/docker.sock`;
+  }
+
+  /** Starts it anew, after {@link kill}. */
+  async restart(): Promise<void> {
+    const { path } = this.folder;
+    const argv = bound([
+      ...["dockerd", "--storage-driver=vfs", "--data-root", `${path}/data`] as const,
+      ...["--exec-root", `${path}/exec`, "--pidfile", `${path}/docker.pid`],
+      ...["--host", this.endpoint, "--host", `tcp://127.0.0.1:${this.port}`],
+      ...this.args,
+    ]);
+    this.#daemon = await Daemon.start(argv, this.port);
+    await until(
+      () => this.#answers(),
+      30_000,
+      `dockerd's first answer; it said ${this.#daemon.log}`,
+    );
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.do("version");
+      return true;
+    } catch {
+      return false; // it exits with 1 until there is a daemon
+    }
+  }
+
+  async #build(): Promise<void> {
+    const root = `${this.folder.path}/image`;
+    await run(["mkdir", "-p", `${root}/bin`, `${root}/www`]);
+    await run(["cp", "/bin/busybox", `${root}/bin/busybox`]);
+    await Deno.symlink("busybox", `${root}/bin/sh`);
+    await run(["tar", "-C", root, "-cf", `${root}.tar`, "."]);
+    await this.do("import", `${root}.tar`, IMAGE);
+  }
+
+  /** Runs a command of Docker's client and gives what it wrote. */
+  async do(...args: readonly string[]): Promise<string> {
+    return (await run(["docker", "-H", this.endpoint, ...args])).trim();
+  }
+
+  /** Starts a container that says its name by HTTP on port 80. */
+  async serve(name: string, ...options: readonly string[]): Promise<void> {
+    await this.do("run", "-d", "--name", name, ...options, ...saying(name));
+  }
+
+  /** Kills the daemon as a crash would; its containers go on. */
+  async kill(): Promise<void> {
+    this.#daemon!.child.kill("SIGKILL");
+    await this.#daemon![Symbol.asyncDispose]();
+    this.#daemon = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#empty();
+    } finally {
+      await this.#daemon?.[Symbol.asyncDispose]();
+      await this.before.restore();
+      await unmount(this.folder.path);
+      await this.folder[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Only a daemon can end its containers. */
+  async #empty(): Promise<void> {
+    if (this.#daemon === undefined) await this.restart();
+    await run(["sh", "-c", `docker -H ${this.endpoint} swarm leave --force 2>&1 || true`]);
+    const gone = async () => {
+      // a task that the swarm removes at the same time is an error, so is a container that has gone
+      const rm =
+        `docker -H ${this.endpoint} ps -aq | xargs -r docker -H ${this.endpoint} rm -f 2>&1`;
+      await run(["sh", "-c", `${rm} || true`]);
+      return await this.do("ps", "-aq") === "";
+    };
+    await until(gone, 30_000, "the end of its containers");
+    await this.do("network", "prune", "-f");
+  }
+}
+
+/** Unmounts all that is mounted in a folder, the innermost first. */
+async function unmount(folder: string): Promise<void> {
+  const list = `awk -v at=${folder}/ 'index($2, at) == 1 { print $2 }' /proc/mounts | tac`;
+  await run(["sh", "-c", `${list} | xargs -r -n 1 umount`]);
+}
+
+/** The image and the command of a container that says something by HTTP on port 80. */
+export function saying(text: string): readonly string[] {
+  const command = `echo ${text} >/www/index.html; exec busybox httpd -f -p 80 -h /www`;
+  return [IMAGE, "/bin/busybox", "sh", "-c", command];
+}
+
+const TABLES = ["filter", "nat"] as const;
+const OURS = /DOCKER|docker|\bbr-/;
+
+/** Rules, bridges and forwarding of the host. */
+class Network {
+  private constructor(
+    readonly rules: ReadonlySet<string>,
+    readonly bridges: ReadonlySet<string>,
+    readonly forward: string,
+  ) {}
+
+  static async now(): Promise<Network> {
+    const links = await run(["ip", "-o", "link"]);
+    const names = [...links.matchAll(/^\d+: ([^:@\s]+)/gm)].map(([, name]) => name!);
+    const forward = await run(["sysctl", "-n", "net.ipv4.ip_forward"]);
+    return new Network(
+      new Set(await rules()),
+      new Set(names.filter((name) => OURS.test(name))),
+      forward.trim(),
+    );
+  }
+
+  /** Takes away what Docker has added since; whoever else has added something keeps it. */
+  async restore(): Promise<void> {
+    const now = await Network.now();
+    const added = [...now.rules].filter((rule) => !this.rules.has(rule) && OURS.test(rule));
+    const commands = added.filter((rule) => / -A /.test(rule))
+      .map((rule) => rule.replace(" -A ", " -D "));
+    const chains = added.map((rule) => /^(.*) :(DOCKER\S*) /.exec(rule)).filter((one) =>
+      one !== null
+    );
+    for (const [, table, chain] of chains) commands.push(`${table} -F ${chain}`);
+    for (const [, table, chain] of chains) commands.push(`${table} -X ${chain}`);
+    for (const rule of now.rules) {
+      const [, table, chain] = /^(.*) :(FORWARD) DROP/.exec(rule) ?? [];
+      if (table !== undefined && !this.rules.has(rule)) {
+        commands.push(`${table} -P ${chain} ACCEPT`);
+      }
+    }
+    for (const bridge of now.bridges) {
+      if (!this.bridges.has(bridge)) commands.push(`ip link delete ${bridge}`);
+    }
+    commands.push(`sysctl -qw net.ipv4.ip_forward=${this.forward}`);
+    await run(["sh", "-c", commands.map((command) => `${command} || true`).join("\n")]);
+  }
+}
+
+/** Each rule, chain and policy as `iptables -t TABLE` and a line of iptables-save, without counters. */
+async function rules(): Promise<string[]> {
+  const found: string[] = [];
+  for (const program of ["iptables", "ip6tables"]) {
+    for (const table of TABLES) {
+      const saved = await run([`${program}-save`, "-t", table]);
+      for (const line of saved.split("\n").filter((line) => /^[-:]/.test(line))) {
+        found.push(`${program} -t ${table} ${line.replace(/ \[\d+:\d+\]$/, "")}`);
+      }
+    }
+  }
+  return found;
+}
