@@ -1,7 +1,7 @@
 /** The API of Kubernetes: lists of objects, and what happens to them. */
 import { systemClock } from "../lib/clock.ts";
 import { fieldsOf, listOf, textOf } from "../lib/discovered.ts";
-import { DiscoveryError, messageOf } from "../lib/errors.ts";
+import { DiscoveryError, messageOf, printable } from "../lib/errors.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { request, stream } from "../lib/net/request.ts";
 import { TimeLimit } from "../lib/net/time_limit.ts";
@@ -251,7 +251,7 @@ function nameOf(object: unknown): string {
 function reasonIn(text: string): string {
   try {
     const message = textOf(fieldsOf(JSON.parse(text)).message).replace(/\s+/g, " ").slice(0, 200);
-    return message === "" ? "" : `: ${message}`;
+    return message === "" ? "" : `: ${printable(message)}`;
   } catch {
     return ""; // SyntaxError
   }

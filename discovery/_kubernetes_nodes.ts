@@ -1,6 +1,6 @@
 /** NodePort services: the nodes on which the service's pods run, and the port that each node has for it. */
 import { discovered, fieldsOf, listOf, textOf } from "../lib/discovered.ts";
-import { DiscoveryError } from "../lib/errors.ts";
+import { DiscoveryError, printable } from "../lib/errors.ts";
 import type { DiscoveryContext } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
 import type { KubernetesApi, ListQuery } from "./_kubernetes_api.ts";
@@ -72,7 +72,8 @@ export function readService(object: unknown, wanted: string | number | undefined
     ? (ports.length === 1 ? ports[0] : undefined)
     : ports.find(({ name, port }) => name === wanted || port === Number(wanted));
   if (found === undefined) {
-    const offered = ports.map(({ name, port }) => name ? `${name} (${port})` : port).join(", ");
+    const shown = ports.map(({ name, port }) => name ? `${name} (${port})` : port).join(", ");
+    const offered = printable(shown);
     throw new DiscoveryError(
       wanted === undefined
         ? `the service has ports ${offered}; name one in kubernetes_port`
@@ -82,7 +83,7 @@ export function readService(object: unknown, wanted: string | number | undefined
   const { nodePort } = found;
   if (typeof nodePort !== "number" || nodePort < 1 || nodePort > 65_535) {
     throw new DiscoveryError(
-      `the service is of type ${textOf(spec.type)}: nodes have no port for it; ` +
+      `the service is of type ${printable(textOf(spec.type))}: nodes have no port for it; ` +
         `make it a NodePort, or use kubernetes_mode = "endpoints"`,
     );
   }
@@ -137,7 +138,7 @@ async function backendsOf(
     });
     for (const { name, host } of await Promise.all(asked)) {
       const backend = discovered({ host, port: nodePort });
-      if (typeof backend === "string") skip(`node ${name}`, backend);
+      if (typeof backend === "string") skip(`node ${printable(name)}`, backend);
       else backends.set(host, backend);
     }
   }

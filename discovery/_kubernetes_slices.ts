@@ -1,6 +1,6 @@
 /** EndpointSlices: which pods serve a service, and where. Pure. */
 import { discovered, fieldsOf, listOf, textOf } from "../lib/discovered.ts";
-import { DiscoveryError } from "../lib/errors.ts";
+import { DiscoveryError, printable } from "../lib/errors.ts";
 import type { Backend } from "../lib/model.ts";
 
 /** A port of a slice. Without a number it is any. */
@@ -22,8 +22,8 @@ export type Endpoint = { readonly address: string; readonly pod: string };
 export function readSlice(object: unknown): Slice {
   const { metadata, addressType, ports, endpoints } = fieldsOf(object);
   return {
-    name: textOf(fieldsOf(metadata).name),
-    addressType: textOf(addressType),
+    name: printable(textOf(fieldsOf(metadata).name)),
+    addressType: printable(textOf(addressType)),
     ports: listOf(ports).map((each) => {
       const { name, port } = fieldsOf(each);
       return { name: textOf(name), port: typeof port === "number" ? port : undefined };
@@ -97,5 +97,5 @@ function portOf({ ports }: Slice, wanted: string | number | undefined): number |
 }
 
 function printPort({ name, port }: SlicePort): string {
-  return name === "" ? String(port ?? "any") : `${name} (${port ?? "any"})`;
+  return name === "" ? String(port ?? "any") : `${printable(name)} (${port ?? "any"})`;
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import { discovered, fieldsOf, listOf, parseFact, textOf } from "../lib/discovered.ts";
-import { DiscoveryError } from "../lib/errors.ts";
+import { DiscoveryError, printable } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
 import { whatHappened } from "../lib/net/errors.ts";
@@ -243,7 +243,7 @@ export function consulBackends(text: string, skip: DiscoveryContext["skip"]): Ba
   const backends: Backend[] = [];
   for (const row of rows) {
     const service = fieldsOf(fieldsOf(row).Service);
-    const id = textOf(service.ID) || textOf(service.Service) || "an instance";
+    const id = printable(textOf(service.ID)) || "an instance";
     const host = textOf(service.Address) || textOf(fieldsOf(fieldsOf(row).Node).Address);
     const backend = discovered({
       host,
@@ -287,8 +287,9 @@ function metadataOf(
     const text = textOf(meta[key]);
     if (text === "") continue;
     const value = parseFact(text);
-    if (value === undefined) skip(`metadata of ${id}`, `${key} "${text}" is no whole number`);
-    else facts[field] = value;
+    if (value === undefined) {
+      skip(`metadata of ${id}`, `${key} "${printable(text)}" is no whole number`);
+    } else facts[field] = value;
   }
   return facts;
 }

@@ -1,4 +1,5 @@
 import { parseHostPort, printHostPort } from "./address.ts";
+import { printable } from "./errors.ts";
 import type { Backend } from "./model.ts";
 
 /** Counters and limits are 32-bit cells. */
@@ -13,7 +14,7 @@ export function discovered(facts: Facts): Backend | string {
   const shown = printHostPort(host, facts.port);
   if (host === "") return `"${shown}" has no host`;
   if (!Number.isInteger(facts.port) || facts.port < 1 || facts.port > 65_535) {
-    return `"${shown}" has no valid port`;
+    return `"${printable(shown)}" has no valid port`;
   }
   const parsed = parseHostPort(shown);
   if (typeof parsed === "string") return parsed.split("\n")[0]!;
