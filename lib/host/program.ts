@@ -30,7 +30,7 @@ const LAST_BYTES_MS = 200;
 const PASSED = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
 /** Runs programs as children of this process, each in a process group of its own, with a cleared environment. */
-export const runProgram: RunProgram = async (argv, signal) => {
+export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
   const [program, ...args] = argv;
   if (program === undefined) throw new Error("there is no program to run");
   signal.throwIfAborted();

@@ -89,7 +89,7 @@ function send(question: Request): Promise<http.IncomingMessage> {
     headers: { host: url.host, ...headers },
     agent: false, // a connection of its own, closed in the end
     signal,
-    ...secure ? { ...isIp(host) ? {} : { servername: host }, ...tls } : {}, // addresses have no SNI
+    ...secure ? { ...isIp(host) ? {} : { servername: host }, ...tls } : {},
   };
   return new Promise((resolve, reject) => {
     const sent = (secure ? https : http).request(options, resolve);
