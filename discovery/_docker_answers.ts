@@ -1,6 +1,7 @@
 /** What Docker's answers say of containers and tasks. Pure: values in, values out. */
 import { z } from "zod";
 import { isIp } from "../lib/address.ts";
+import { printable } from "../lib/errors.ts";
 
 /** A container, or a task of a service, that runs. */
 export type Instance = {
@@ -95,8 +96,10 @@ export function containersIn(
   return rows.flatMap((row, index): readonly Instance[] => {
     const { data } = container.safeParse(row);
     if (data === undefined) return skipped(skip, nameOf(row, index), "it is no container");
-    const name = data.Names?.[0]?.replace(/^\//, "") ?? data.Id.slice(0, 12);
-    if (data.State && data.State !== "running") return skipped(skip, name, `it is ${data.State}`);
+    const name = shown(data.Names?.[0]?.replace(/^\//, "") ?? data.Id.slice(0, 12));
+    if (data.State && data.State !== "running") {
+      return skipped(skip, name, `it is ${shown(data.State)}`);
+    }
     const networks = Object.entries(data.NetworkSettings?.Networks ?? {}).map(([name, one]) => ({
       name,
       id: one?.NetworkID ?? "",
@@ -142,7 +145,7 @@ export function tasksIn(
     const { data } = task.safeParse(row);
     if (data === undefined) return skipped(skip, nameOf(row, index), "it is no task");
     if (data.Status.State !== "running") return [];
-    const name = `${service.name}.${data.Slot ?? data.NodeID ?? ""}.${data.ID}`;
+    const name = shown(`${service.name}.${data.Slot ?? data.NodeID ?? ""}.${data.ID}`);
     const mappings = mappingsOf(data, service);
     if (typeof mappings === "string") return skipped(skip, name, mappings);
     const { ContainerSpec: spec } = data.Spec ?? {};
@@ -181,7 +184,9 @@ function mappingsOf(
   }));
   for (const { key, port } of random) {
     if (random.some((other) => other.key === key && other.port !== port)) {
-      return `nobody tells which of its random ports for ${key} is that for IPv4; publish a port ` +
+      return `nobody tells which of its random ports for ${
+        shown(key)
+      } is that for IPv4; publish a port ` +
         "of your choice, as in mode=host,target=80,published=8080";
     }
   }
@@ -199,8 +204,13 @@ export function skipped(skip: Skip, entry: string, why: string): readonly never[
   return [];
 }
 
+/** A name as the log has it, whatever the daemon says. */
+function shown(name: string): string {
+  return printable(name.slice(0, 100));
+}
+
 function nameOf(row: unknown, index: number): string {
   const { Id, ID } = (row ?? {}) as { Id?: unknown; ID?: unknown };
   const id = Id ?? ID;
-  return typeof id === "string" && id !== "" ? id.slice(0, 12) : `entry ${index + 1}`;
+  return typeof id === "string" && id !== "" ? shown(id.slice(0, 12)) : `entry ${index + 1}`;
 }

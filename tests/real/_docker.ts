@@ -5,7 +5,7 @@ import { bound, Daemon, Folder, freePort } from "./_daemon.ts";
 /** The programs that {@link Docker} needs. */
 export const DOCKER_PROGRAMS = [
   ...["dockerd", "containerd", "docker", "busybox", "iptables-save", "ip6tables-save", "ip"],
-  ...["setpriv", "sysctl", "tar", "umount"],
+  ...["setpriv", "sysctl", "tar", "umount", "ps"],
 ];
 
 /** The image that {@link Docker} has: busybox and nothing else. */
@@ -97,9 +97,18 @@ export class Docker implements AsyncDisposable {
 
   /** Kills the daemon as a crash would; its containers go on. */
   async kill(): Promise<void> {
+    const containerd = await Deno.readTextFile(
+      `${this.folder.path}/exec/containerd/containerd.pid`,
+    );
     this.#daemon!.child.kill("SIGKILL");
     await this.#daemon![Symbol.asyncDispose]();
     this.#daemon = undefined;
+    // it dies with its daemon; a new daemon that finds it dying waits for it for ever
+    await run([
+      "sh",
+      "-c",
+      `for i in $(seq 50); do kill -9 ${containerd} 2>&1 || exit 0; sleep 0.1; done`,
+    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,6 +116,7 @@ export class Docker implements AsyncDisposable {
       await this.#empty();
     } finally {
       await this.#daemon?.[Symbol.asyncDispose]();
+      await endContainers(this.folder.path);
       await this.before.restore();
       await unmount(this.folder.path);
       await this.folder[Symbol.asyncDispose]();
@@ -127,6 +137,16 @@ export class Docker implements AsyncDisposable {
     await until(gone, 30_000, "the end of its containers");
     await this.do("network", "prune", "-f");
   }
+}
+
+/** Ends what containers are left when no daemon was to be had that does it: those whose files are in a folder. */
+async function endContainers(folder: string): Promise<void> {
+  const all = (await run(["ps", "-eo", "pid,ppid,args"])).split("\n").map((line) => line.trim());
+  const keepers = all.filter((line) => line.includes(`-address ${folder}/exec/`))
+    .map((line) => line.split(/\s+/)[0]!);
+  const theirs = all.map((line) => line.split(/\s+/))
+    .filter(([, parent]) => keepers.includes(parent!)).map(([pid]) => pid!);
+  for (const pid of [...theirs, ...keepers]) await run(["sh", "-c", `kill -9 ${pid} 2>&1 || true`]);
 }
 
 /** Unmounts all that is mounted in a folder, the innermost first. */
