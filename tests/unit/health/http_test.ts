@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:tls";
 import { parseStatusRanges } from "../../../health/_http_check.ts";
 import { ConfigError, printProblem } from "../../../lib/errors.ts";
 import { TcpBackend, writeAll } from "../../support/backends.ts";
@@ -151,6 +153,33 @@ Deno.test.each([
   });
   assert.match(result.text, text);
   assert.equal(result.passed, passed);
+});
+
+Deno.test("https and a probe by TLS show their certificate where the backend asks for one", async () => {
+  const options = { ...tls, ca: await Deno.readTextFile(pem("ca")), requestCert: true };
+  const server = createServer({ ...options, rejectUnauthorized: false }, (socket) => {
+    socket.on("error", () => {}); // the check closes before it has read all
+    const status = socket.authorized ? 200 : 403;
+    socket.once("data", () => socket.end(`HTTP/1.1 ${status} x\r\ncontent-length: 0\r\n\r\n`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const files = (prefix: string) => ({
+    [`${prefix}_tls_cacert_path`]: pem("ca"),
+    [`${prefix}_tls_cert_path`]: pem("cert"),
+    [`${prefix}_tls_key_path`]: pem("key"),
+  });
+  const probe = {
+    ...{ kind: "probe", probe_protocol: "tls", probe_send: String.raw`GET / HTTP/1.1\r\n\r\n` },
+    probe_recv: "HTTP/1.1 200",
+  };
+  const https = await checkOnce(port, { kind: "https", ...files("http") });
+  const byProbe = await checkOnce(port, { ...probe, ...files("probe") });
+  const without = await checkOnce(port, { kind: "https", http_tls_cacert_path: pem("ca") });
+  await new Promise((resolve) => server.close(resolve));
+  assert.deepEqual(https, { passed: true, text: "status 200" });
+  assert.deepEqual(byProbe, { passed: true, text: "answered as expected" });
+  assert.deepEqual(without, { passed: false, text: "status 403, expected 200-399" });
 });
 
 Deno.test("a CA file that can't be read says nothing about the backend", async () => {
