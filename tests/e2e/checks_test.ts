@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ask, greeter, TcpBackend, until, writeAll } from "../support/backends.ts";
 import { pause } from "../support/clients.ts";
-import { hasProc } from "../support/host.ts";
+import { byDenoRun, byDenoRun, hasProc } from "../support/host.ts";
 import { shell } from "../support/process.ts";
 import { staticServer } from "../support/static_server.ts";
 import { Twixt } from "../support/twixt.ts";
@@ -16,10 +16,7 @@ function start(server: Record<string, unknown>): Promise<Twixt> {
   return Twixt.start({ config: { workers: 2, api, servers: { web: server } } });
 }
 
-/** Deno before 2.9 keeps the descriptor of a TLS connection that was given up during its handshake. */
-const freesHandshakes = !Deno.env.get("TWIXT_BIN");
-
-if (freesHandshakes) {
+if (byDenoRun) {
   Deno.test.each([
     {
       kind: "tls",

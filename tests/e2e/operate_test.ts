@@ -145,7 +145,7 @@ Deno.test(
         discovery: { kind: "exec", exec_command: ["/bin/sh"] },
       };
       const refused = await send(twixt, "POST", "/servers/evil", exec);
-      assert.deepEqual([refused.status, refused.body.key], [400, "servers.evil.discovery.kind"]);
+      assert.equal(refused.status, 403, JSON.stringify(refused.body));
       assert.equal((await send(twixt, "DELETE", "/servers/web")).status, 200);
       await twixt.reload(config);
       assert.equal(await ask(port), "hello");

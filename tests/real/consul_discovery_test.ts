@@ -1,5 +1,6 @@
 /** Backends from a real Consul, as instances of a service come, go, fail and are hidden by ACLs. */
 import assert from "node:assert/strict";
+import { byDenoRun } from "../support/host.ts";
 import { ask, greeter, type TcpBackend, until } from "../support/backends.ts";
 import { certificate } from "../support/certificates.ts";
 import { Load } from "../support/clients.ts";
@@ -233,30 +234,34 @@ Deno.test(
   },
 );
 
-Deno.test(
-  "consul: by TLS its certificate is verified, unless the operator wants none of it",
-  options,
-  async () => {
-    await using stack = new AsyncDisposableStack();
-    const { path } = stack.use(new TemporaryFolder());
-    const one = stack.use(greeter("one"));
-    const tls = await certificate(path);
-    const other = await certificate(path, "other");
-    const consul = stack.use(await Consul.start({ tls }));
-    await consul.register(instance(one, "one"));
-    const secure = {
-      consul_host: `127.0.0.1:${consul.httpsPort}`,
-      consul_tls_enabled: true,
-    };
-    const trusting = stack.use(await start(consul, { ...secure, consul_tls_cacert_path: tls.ca }));
-    await serves(trusting, [one]);
-    const insecure = stack.use(await start(consul, { ...secure, consul_tls_insecure: true }));
-    await serves(insecure, [one]);
-    for (const more of [{}, { consul_tls_cacert_path: other.ca }]) {
-      const refusing = stack.use(await start(consul, { ...secure, ...more }));
-      const { why } = await refusing.logged(({ msg }) => msg === "discovery failed");
-      assert.match(String(why), /certificate/i);
-      assert.deepEqual(await listed(refusing), []);
-    }
-  },
-);
+if (byDenoRun) {
+  Deno.test(
+    "consul: by TLS its certificate is verified, unless the operator wants none of it",
+    options,
+    async () => {
+      await using stack = new AsyncDisposableStack();
+      const { path } = stack.use(new TemporaryFolder());
+      const one = stack.use(greeter("one"));
+      const tls = await certificate(path);
+      const other = await certificate(path, "other");
+      const consul = stack.use(await Consul.start({ tls }));
+      await consul.register(instance(one, "one"));
+      const secure = {
+        consul_host: `127.0.0.1:${consul.httpsPort}`,
+        consul_tls_enabled: true,
+      };
+      const trusting = stack.use(
+        await start(consul, { ...secure, consul_tls_cacert_path: tls.ca }),
+      );
+      await serves(trusting, [one]);
+      const insecure = stack.use(await start(consul, { ...secure, consul_tls_insecure: true }));
+      await serves(insecure, [one]);
+      for (const more of [{}, { consul_tls_cacert_path: other.ca }]) {
+        const refusing = stack.use(await start(consul, { ...secure, ...more }));
+        const { why } = await refusing.logged(({ msg }) => msg === "discovery failed");
+        assert.match(String(why), /certificate/i);
+        assert.deepEqual(await listed(refusing), []);
+      }
+    },
+  );
+}

@@ -1,5 +1,6 @@
 /** Backends from a real Docker daemon whose containers come and go. */
 import assert from "node:assert/strict";
+import { byDenoRun } from "../support/host.ts";
 import { z } from "zod";
 import { docker as kind, type DockerOptions } from "../../discovery/docker.ts";
 import { runProgram } from "../../lib/host/program.ts";
@@ -189,47 +190,49 @@ async function certificates(folder: string, name: string): Promise<void> {
   ]);
 }
 
-Deno.test("docker: a daemon's certificate is verified, and it gets ours", options, async () => {
-  await using stack = new AsyncDisposableStack();
-  const { path } = stack.use(new TemporaryFolder());
-  await certificates(path, "own");
-  await certificates(path, "alien");
-  const docker = stack.use(
-    await Docker.start([
-      ...["--tlsverify", "--tlscacert", `${path}/own-ca.pem`],
-      ...["--tlscert", `${path}/own.pem`, "--tlskey", `${path}/own.key`],
-    ]),
-  );
-  const port = freePort();
-  await docker.serve("one", "-p", `${port}:80`);
-  const ours = {
-    docker_endpoint: `tcp://127.0.0.1:${docker.port}`,
-    docker_tls_enabled: true,
-    docker_tls_cert_path: `${path}/own.pem`,
-    docker_tls_key_path: `${path}/own.key`,
-  };
-  const trusting = { ...ours, docker_tls_cacert_path: `${path}/own-ca.pem` };
-  const twixt = stack.use(await balanced(trusting));
-  await follows(twixt, [`127.0.0.1:${port} 1`], ["one"]);
-  await docker.do("kill", "one");
-  await until(async () => (await backends(twixt)).length === 0, SOON_MS);
-  await docker.do("start", "one");
+if (byDenoRun) {
+  Deno.test("docker: a daemon's certificate is verified, and it gets ours", options, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { path } = stack.use(new TemporaryFolder());
+    await certificates(path, "own");
+    await certificates(path, "alien");
+    const docker = stack.use(
+      await Docker.start([
+        ...["--tlsverify", "--tlscacert", `${path}/own-ca.pem`],
+        ...["--tlscert", `${path}/own.pem`, "--tlskey", `${path}/own.key`],
+      ]),
+    );
+    const port = freePort();
+    await docker.serve("one", "-p", `${port}:80`);
+    const ours = {
+      docker_endpoint: `tcp://127.0.0.1:${docker.port}`,
+      docker_tls_enabled: true,
+      docker_tls_cert_path: `${path}/own.pem`,
+      docker_tls_key_path: `${path}/own.key`,
+    };
+    const trusting = { ...ours, docker_tls_cacert_path: `${path}/own-ca.pem` };
+    const twixt = stack.use(await balanced(trusting));
+    await follows(twixt, [`127.0.0.1:${port} 1`], ["one"]);
+    await docker.do("kill", "one");
+    await until(async () => (await backends(twixt)).length === 0, SOON_MS);
+    await docker.do("start", "one");
 
-  assert.equal((await find(trusting)).length, 1);
-  assert.equal((await find({ ...ours, docker_tls_insecure: true })).length, 1);
-  const https = { ...trusting, docker_endpoint: `https://127.0.0.1:${docker.port}` };
-  assert.equal((await find({ ...https, docker_tls_enabled: false })).length, 1);
-  const advice = /docker_tls_cacert_path.*docker_tls_insecure = true/;
-  await assert.rejects(find(ours), advice);
-  await assert.rejects(
-    find({ ...ours, docker_tls_cacert_path: `${path}/alien-ca.pem` }),
-    advice,
-  );
-  const nameless = { ...trusting, docker_tls_cert_path: "", docker_tls_key_path: "" };
-  await assert.rejects(find(nameless), /wants a certificate of ours/);
-  const plain = { ...ours, docker_tls_enabled: false };
-  await assert.rejects(find(plain), /status 400.*HTTPS/);
-});
+    assert.equal((await find(trusting)).length, 1);
+    assert.equal((await find({ ...ours, docker_tls_insecure: true })).length, 1);
+    const https = { ...trusting, docker_endpoint: `https://127.0.0.1:${docker.port}` };
+    assert.equal((await find({ ...https, docker_tls_enabled: false })).length, 1);
+    const advice = /docker_tls_cacert_path.*docker_tls_insecure = true/;
+    await assert.rejects(find(ours), advice);
+    await assert.rejects(
+      find({ ...ours, docker_tls_cacert_path: `${path}/alien-ca.pem` }),
+      advice,
+    );
+    const nameless = { ...trusting, docker_tls_cert_path: "", docker_tls_key_path: "" };
+    await assert.rejects(find(nameless), /wants a certificate of ours/);
+    const plain = { ...ours, docker_tls_enabled: false };
+    await assert.rejects(find(plain), /status 400.*HTTPS/);
+  });
+}
 
 Deno.test("docker: a service of a swarm is followed as it is scaled", options, async () => {
   await using stack = new AsyncDisposableStack();

@@ -40,3 +40,9 @@ function listens(hostname: string): boolean {
     return false;
   }
 }
+
+/**
+ * Not with a compiled program: it may have been made on a Deno before 2.9, which takes any certificate, can't show one
+ * of its own over HTTP, and keeps the descriptor of a TLS connection that was given up during its handshake.
+ */
+export const byDenoRun: boolean = !Deno.env.get("TWIXT_BIN");
