@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ask, greeter, TcpBackend, until, writeAll } from "../support/backends.ts";
 import { pause } from "../support/clients.ts";
-import { byDenoRun, byDenoRun, hasProc } from "../support/host.ts";
+import { byDenoRun, hasProc } from "../support/host.ts";
 import { shell } from "../support/process.ts";
 import { staticServer } from "../support/static_server.ts";
 import { Twixt } from "../support/twixt.ts";
