@@ -1,8 +1,10 @@
 /** HTTP for discoveries and checks: over TCP, TLS or a unix socket, bounded in bytes, without connections kept. */
 import http from "node:http";
 import https from "node:https";
+import type net from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { isIp } from "../address.ts";
+import { dialPlain } from "./tls_dial.ts";
 import type { TlsOptions } from "./tls_options.ts";
 
 /** One request. */
@@ -96,29 +98,40 @@ function contextOf({ ca, cert, key }: Partial<TlsOptions> = {}): SecureContext {
   });
 }
 
-function send(question: Request): Promise<http.IncomingMessage> {
+async function send(question: Request): Promise<http.IncomingMessage> {
   const { url, socketPath, dial, method = "GET", headers, body, tls, signal } = question;
   signal.throwIfAborted();
   const secure = url.protocol === "https:";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const options: https.RequestOptions = {
-    ...socketPath === undefined
-      ? { host: dial?.address ?? host, port: dial?.port ?? (url.port || (secure ? 443 : 80)) }
-      : { socketPath },
+  const name = url.hostname.replace(/^\[|\]$/g, "");
+  const host = dial?.address ?? name;
+  const port = dial?.port ?? Number(url.port || (secure ? 443 : 80));
+  const plain = secure && socketPath === undefined
+    ? await dialPlain(host, port, signal).catch((error) => {
+      throw signal.aborted ? new Error(LATE) : error;
+    })
+    : undefined;
+  const options: https.RequestOptions & { socket?: net.Socket } = {
+    ...socketPath === undefined ? { host, port } : { socketPath },
     path: `${url.pathname}${url.search}`,
     method,
     headers: { host: url.host, ...headers },
     agent: false, // a connection of its own, closed in the end
     signal,
     // empty for a literal, which is no server name: the certificate must then be for the address that is dialled
-    ...secure ? { servername: isIp(host) ? "" : host, ...tls, secureContext: contextOf(tls) } : {},
+    ...secure ? { servername: isIp(name) ? "" : name, ...tls, secureContext: contextOf(tls) } : {},
+    ...plain === undefined ? {} : { socket: plain },
   };
-  return new Promise((resolve, reject) => {
-    const sent = (secure ? https : http).request(options, resolve);
-    sent.on(
-      "error",
-      (error: Error) => reject(signal.aborted ? new Error("no answer in time") : error),
-    );
+  return await new Promise((resolve, reject) => {
+    const sent = (secure ? https : http).request(options, (message) => {
+      message.on("close", () => plain?.destroy());
+      resolve(message);
+    });
+    sent.on("error", (error: Error) => {
+      plain?.destroy();
+      reject(signal.aborted ? new Error(LATE) : error);
+    });
     sent.end(body);
   });
 }
+
+const LATE = "no answer in time";
