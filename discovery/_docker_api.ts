@@ -39,7 +39,7 @@ const PORTS: Readonly<Record<string, string>> = { "http:": "2375", "https:": "23
 export function parseEndpoint(text: string, tls: boolean): Endpoint | string {
   const [, scheme = "tcp", rest = ""] = /^(?:([a-z]+):\/\/)?(.*)$/i.exec(text) ?? [];
   const kind = scheme.toLowerCase();
-  const shown = JSON.stringify(text);
+  const shown = JSON.stringify(text.replace(/^(.*\/\/|).*@/, "$1…@")); // no password in a message
   if (kind === "unix") {
     if (!rest.startsWith("/")) return `${shown} has no path of a socket\n${EXAMPLE}`;
     const url = new URL("http://docker/");

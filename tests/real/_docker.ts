@@ -11,12 +11,6 @@ export const DOCKER_PROGRAMS = [
 /** The image that {@link Docker} has: busybox and nothing else. */
 const IMAGE = "twixt-test";
 
-/** How a container is started, beside its name. */
-export type ContainerOptions = {
-  /** Options of `docker run`. */
-  readonly with?: readonly string[];
-};
-
 /**
  * A Docker daemon of the test's own, with one image. Needs root. Dispose it: its containers, networks, rules and files
  * go, and what else there is of the host's network is as it was.
@@ -29,12 +23,14 @@ export class Docker implements AsyncDisposable {
     /** Where it listens on loopback. */
     readonly port: number,
     readonly args: readonly string[],
+    readonly lock: Deno.FsFile,
     readonly before: Network,
   ) {}
 
   /** Starts it. `args` are more options of dockerd. */
   static async start(args: readonly string[] = ["--tls=false"]): Promise<Docker> {
-    const docker = new Docker(await Folder.make(), freePort(), args, await Network.now());
+    const lock = await onlyOne();
+    const docker = new Docker(await Folder.make(), freePort(), args, lock, await Network.now());
     try {
       await docker.restart();
       await docker.#build();
@@ -112,15 +108,15 @@ export class Docker implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#empty();
-    } finally {
-      await this.#daemon?.[Symbol.asyncDispose]();
-      await endContainers(this.folder.path);
-      await this.before.restore();
-      await unmount(this.folder.path);
-      await this.folder[Symbol.asyncDispose]();
-    }
+    const { folder, lock, before } = this;
+    await using stack = new AsyncDisposableStack(); // from the last to the first, whatever fails
+    stack.defer(() => lock.close());
+    stack.use(folder);
+    stack.defer(() => unmount(folder.path));
+    stack.defer(() => before.restore());
+    stack.defer(() => endContainers(folder.path));
+    stack.defer(() => this.#daemon?.[Symbol.asyncDispose]());
+    await this.#empty();
   }
 
   /** Only a daemon can end its containers. */
@@ -137,6 +133,14 @@ export class Docker implements AsyncDisposable {
     await until(gone, 30_000, "the end of its containers");
     await this.do("network", "prune", "-f");
   }
+}
+
+/** Waits for its turn: all daemons share one default bridge and its rules. Closing the file lets the next begin. */
+async function onlyOne(): Promise<Deno.FsFile> {
+  const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/twixt-real-docker.lock`;
+  const file = await Deno.open(path, { create: true, write: true });
+  await file.lock(true);
+  return file;
 }
 
 /** Ends what containers are left when no daemon was to be had that does it: those whose files are in a folder. */
@@ -162,7 +166,10 @@ export function saying(text: string): readonly string[] {
 }
 
 const TABLES = ["filter", "nat"] as const;
-const OURS = /DOCKER|docker|\bbr-/;
+/** Rules of Docker; networks beside the default ones take theirs along when they are removed. */
+const OURS = /DOCKER|docker/;
+/** Bridges that a daemon makes and never removes. */
+const BRIDGES = /^docker(0|_gwbridge)$/;
 
 /** Rules, bridges and forwarding of the host. */
 class Network {
@@ -178,7 +185,7 @@ class Network {
     const forward = await run(["sysctl", "-n", "net.ipv4.ip_forward"]);
     return new Network(
       new Set(await rules()),
-      new Set(names.filter((name) => OURS.test(name))),
+      new Set(names.filter((name) => BRIDGES.test(name))),
       forward.trim(),
     );
   }

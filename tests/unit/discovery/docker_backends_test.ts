@@ -247,7 +247,10 @@ Deno.test.each([
   { text: "", why: /is not an address and nothing else/ },
   { text: "unix://docker.sock", why: /has no path of a socket\nfor example/ },
   { text: "npipe:////./pipe/docker", why: /is not an endpoint of Docker/ },
-  { text: "http://user:secret@host:2375", why: /is not an address and nothing else/ },
+  {
+    text: "http://user:secret@host:2375",
+    why: /^"http:\/\/…@host:2375" is not an address and nothing else/,
+  },
   { text: "tcp://host:2375/v1.41", why: /is not an address and nothing else/ },
   { text: "tcp://host:0", why: /has no host or port/ },
   { text: "tcp://host:99999", why: /has no valid port/ },
