@@ -43,6 +43,7 @@ function listens(hostname: string): boolean {
 
 /**
  * Not with a compiled program: it may have been made on a Deno before 2.9, which takes any certificate, can't show one
- * of its own over HTTP, and keeps the descriptor of a TLS connection that was given up during its handshake.
+ * of its own over HTTP, keeps the descriptor of a TLS connection that was given up during its handshake, and doesn't
+ * tell the reader of an HTTP answer that it has broken off.
  */
 export const byDenoRun: boolean = !Deno.env.get("TWIXT_BIN");
