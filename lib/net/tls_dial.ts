@@ -48,17 +48,19 @@ export async function dialPlain(
 
 /** The socket once it has said so. It is destroyed where it fails first, and when the signal aborts, now or later. */
 function opened<T extends net.Socket>(socket: T, event: string, signal: AbortSignal): Promise<T> {
-  const end = () => void socket.destroy();
-  if (signal.aborted) end();
-  signal.addEventListener("abort", end, { once: true });
-  socket.on("close", () => signal.removeEventListener("abort", end));
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
       socket.destroy();
       reject(signal.aborted ? new DOMException("timed out", "TimeoutError") : error);
     };
+    const end = () => failed(new Error("stopped")); // at once: not every runtime tells of the close in a handshake
+    signal.addEventListener("abort", end, { once: true });
     socket.on("error", failed); // stays: a later error must find a listener
-    socket.once("close", () => failed(new Error("the connection was closed")));
+    socket.once("close", () => {
+      signal.removeEventListener("abort", end);
+      failed(new Error("the connection was closed"));
+    });
     socket.once(event, () => resolve(socket));
+    if (signal.aborted) end();
   });
 }

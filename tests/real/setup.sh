@@ -68,7 +68,9 @@ fi
 # ever installed or upgraded from it.
 if [ "${#old[@]}" -gt 0 ]; then
   keys=/usr/share/keyrings/debian-archive-keyring.gpg
-  echo "deb [signed-by=$keys] http://deb.debian.org/debian bullseye main" >"$files/sources.list"
+  # the mirror that this machine has its Debian from
+  mirror="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1)"
+  echo "deb [signed-by=$keys] ${mirror:?apt-get knows no mirror of Debian} bullseye main" >"$files/sources.list"
   mkdir -p "$files/lists/partial" "$files/cache/archives/partial"
   apart=(
     -o Dir::Etc::sourcelist="$files/sources.list" -o Dir::Etc::sourceparts=-
