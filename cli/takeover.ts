@@ -58,9 +58,9 @@ export class Takeover {
       );
     }
     const pidFile = writePidFile(this.pidFile, this.pid);
-    const state = await this.#yielded(log);
+    const word = await this.#yielded(log);
     try {
-      await configuration.inherit(state);
+      await configuration.inherit(word?.state);
     } catch (error) {
       log.error("what the old process leaves can't be taken over", { why: messageOf(error) });
     }
@@ -70,14 +70,14 @@ export class Takeover {
   }
 
   /** Tells the old one, and waits for its last word; undefined where it has died without one. */
-  async #yielded(log: Log): Promise<State | undefined> {
+  async #yielded(log: Log): Promise<LastWord | undefined> {
     this.#lastWord.remove(); // of whoever had the same number once
     tellPredecessor(this.pid);
-    const state = await this.#hear();
-    if (state !== undefined) return state;
+    const word = await this.#hear(log);
+    if (word !== undefined) return word;
     if (isThere(this.pid)) {
       restorePidFile(this.pidFile, this.pid);
-      const late = this.#read(); // it may have looked into the pid file just before
+      const late = this.#read(log); // it may have looked into the pid file just before
       if (late === undefined) throw this.#silent();
       writePidFile(this.pidFile, this.pid);
       return late;
@@ -95,19 +95,30 @@ export class Takeover {
     );
   }
 
-  async #hear(): Promise<State | undefined> {
+  async #hear(log: Log): Promise<LastWord | undefined> {
     const end = systemClock.now() + LAST_WORD_MS;
     for (let there = true; there && systemClock.now() < end;) {
       there = isThere(this.pid); // before looking: it may write, then end
-      const state = this.#read();
-      if (state !== undefined) return state;
+      const word = this.#read(log);
+      if (word !== undefined) return word;
       await systemClock.sleep(LOOK_MS);
     }
     return undefined;
   }
 
-  #read(): State | undefined {
-    const state = this.#lastWord.read();
-    return state?.handedOverBy === this.pid ? state : undefined;
+  /** It is there as a whole or not at all. One that can't be read is one, too: whoever has written it has yielded. */
+  #read(log: Log): LastWord | undefined {
+    try {
+      const state = this.#lastWord.read();
+      return state?.handedOverBy === this.pid ? { state } : undefined;
+    } catch (error) {
+      log.error("what the old process leaves can't be read; its last changes may be lost", {
+        why: messageOf(error),
+      });
+      return { state: undefined };
+    }
   }
 }
+
+/** That the old process yields, and its state where it can be read. */
+type LastWord = { readonly state: State | undefined };
