@@ -3,7 +3,7 @@ import { z } from "zod";
 import { parseDuration } from "../lib/duration.ts";
 import { suggest } from "../lib/config/suggest.ts";
 import type { BackendChange, Control } from "../lib/control.ts";
-import { backendKey, type PoolStatus } from "../lib/model.ts";
+import { backendKey, MAX_NUMBER, type PoolStatus } from "../lib/model.ts";
 import { answerJson } from "./answer.ts";
 import type { ApiApp, ApiContext, ApiEnv } from "./env.ts";
 import { ApiError } from "./errors.ts";
@@ -41,7 +41,7 @@ async function change(control: Control, c: ApiContext, pool: string): Promise<Re
 }
 
 const CHANGE = z.strictObject({
-  weight: z.int().min(0).max(2 ** 31 - 1).nullable().optional(),
+  weight: z.int().min(0).max(MAX_NUMBER).nullable().optional(),
   drain: z.union([z.boolean(), z.string()], { error: "is neither true, false nor a duration" })
     .optional(),
 });

@@ -134,8 +134,10 @@ export async function startBalancer(
     await takeover?.complete();
   } catch (error) {
     // clients that have come already are served to their end: they needn't know that this process came too early
-    const finished = systemClock.sleep(takeover ? config.process.shutdownMs : 0);
-    await Promise.race([workers.drain(), finished]);
+    const enough = new AbortController();
+    const limitMs = takeover ? config.process.shutdownMs : 0;
+    await Promise.race([workers.drain(), systemClock.sleep(limitMs, enough.signal)]);
+    enough.abort();
     end(balancer);
     throw error;
   }

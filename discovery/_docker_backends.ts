@@ -1,6 +1,6 @@
 /** Which backends containers and tasks make. Pure: values in, values out. */
 import { parseHostPort, printHostPort } from "../lib/address.ts";
-import type { Backend } from "../lib/model.ts";
+import { type Backend, MAX_NUMBER } from "../lib/model.ts";
 import { type Instance, type Skip, skipped } from "./_docker_answers.ts";
 
 /** What is wanted of an instance. */
@@ -76,8 +76,6 @@ function publishedPlaces(instance: Instance, wanted: Wanted): string | readonly 
 
 const isEverywhere = (ip: string): boolean => ip === "" || ip === "0.0.0.0" || ip === "::";
 
-/** Counters and limits are 32-bit cells. */
-const MAX_NUMBER = 2 ** 31 - 1;
 type Labelled = Pick<Backend, "weight" | "priority" | "maxConnections" | "sni">;
 
 /** What labels say of a backend; a string says which is wrong. */

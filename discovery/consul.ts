@@ -10,7 +10,7 @@ import { type Answer, request } from "../lib/net/request.ts";
 import { TimeLimit } from "../lib/net/time_limit.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
 import { nextIndex } from "../lib/source/consul_index.ts";
-import { basicAuth } from "../lib/source/http.ts";
+import { basicAuth } from "../lib/net/basic_auth.ts";
 
 /** The keys of `consul`. */
 export type ConsulOptions = {

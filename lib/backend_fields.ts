@@ -1,5 +1,5 @@
 import { parseHostPort, printHostPort } from "./address.ts";
-import type { Backend } from "./model.ts";
+import { type Backend, MAX_NUMBER } from "./model.ts";
 
 /** What a source says of a backend, not judged yet. Null and undefined are "not said". */
 export type BackendFields = {
@@ -10,9 +10,6 @@ export type BackendFields = {
   readonly maxConnections?: unknown;
   readonly sni?: unknown;
 };
-
-/** Counters and limits are 32-bit cells. */
-const MAX_NUMBER = 2 ** 31 - 1;
 
 /**
  * A backend of what a source says: IPv6 with brackets or without, numbers as such or in digits, fractions cut off. A

@@ -1,9 +1,7 @@
 import { z } from "zod";
 import { parseHostPort } from "./address.ts";
-import type { Backend } from "./model.ts";
+import { type Backend, MAX_NUMBER } from "./model.ts";
 
-/** Counters and limits are 32-bit cells. */
-const MAX_NUMBER = 2 ** 31 - 1;
 const NUMBERS = ["weight", "priority", "max_connections"] as const;
 const OPTIONS = [...NUMBERS, "sni"];
 

@@ -1,9 +1,6 @@
 import { parseHostPort, printHostPort } from "./address.ts";
 import { printable } from "./errors.ts";
-import type { Backend } from "./model.ts";
-
-/** Counters and limits are 32-bit cells. */
-const MAX_NUMBER = 2 ** 31 - 1;
+import { type Backend, MAX_NUMBER } from "./model.ts";
 
 /** What a source says of a backend; what is left out has its default. */
 export type Facts = Partial<Backend> & Pick<Backend, "host" | "port">;

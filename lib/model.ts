@@ -4,6 +4,9 @@
  * ({@link ServerTable}, {@link PoolTable}), which is what workers use.
  */
 
+/** Largest weight, priority and limit: counters and limits are 32-bit cells. */
+export const MAX_NUMBER: number = 2 ** 31 - 1;
+
 /** One address that may be dialled, as a discovery found it. Identity is `host:port`. */
 export type Backend = {
   /** A name or an address literal; IPv6 without brackets. */

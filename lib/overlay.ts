@@ -2,6 +2,8 @@
  * What was changed through the API, apart from what people wrote: the effective configuration is the base (file)
  * with this laid over it, field by field. Pure; the state file keeps it over restarts.
  */
+import { MAX_NUMBER } from "./model.ts";
+
 /** What was changed about one backend. */
 export type BackendOverlay = {
   /** In place of the discovered weight. */
@@ -148,9 +150,6 @@ export function checkOverlay(overlay: unknown): Overlay | string {
 
 const BROKEN = "an entry is not what was written there";
 
-/** Weights are 32-bit cells of workers' tables. */
-const MAX_WEIGHT = 2 ** 31 - 1;
-
 function isBackendOverlay(value: unknown): value is BackendOverlay {
   if (!isTree(value)) return false;
   const { weight = 0, weightBefore = 0, draining = false, drainUntilMs = 0, ...others } = value;
@@ -159,7 +158,7 @@ function isBackendOverlay(value: unknown): value is BackendOverlay {
 }
 
 function isWeight(value: unknown): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_WEIGHT;
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_NUMBER;
 }
 
 function isSections(value: unknown): value is Sections {

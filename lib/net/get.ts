@@ -1,7 +1,7 @@
 /** GET for discoveries: an answer of 2xx, after at most five redirects, or an error that says why not. */
 import { DiscoveryError } from "../errors.ts";
 import { maskSecrets } from "../mask.ts";
-import { basicAuth } from "../source/http.ts";
+import { basicAuth } from "./basic_auth.ts";
 import { type Answer, request } from "./request.ts";
 import { type TlsFiles, tlsOptions } from "./tls_options.ts";
 

@@ -39,7 +39,8 @@ export function fromHosts(text: string, host: string, family: Family = "any"): s
   return [...new Set(wantsV4 ? v4 : v6)];
 }
 
-async function hostsFile(): Promise<string> {
+/** The hosts file's text; empty where there is none. */
+export async function hostsFile(): Promise<string> {
   try {
     return await Deno.readTextFile(HOSTS_FILE);
   } catch {

@@ -130,9 +130,3 @@ export function unusable(
 ): StartError {
   return new StartError(`${name}: ${what}`, hint, false, cause);
 }
-
-/** The value of an `Authorization` header. */
-export function basicAuth(login: string, password: string): string {
-  const bytes = new TextEncoder().encode(`${login}:${password}`);
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
-}

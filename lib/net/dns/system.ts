@@ -1,7 +1,7 @@
 /** Names as this host sees them: its hosts file, then the DNS servers of its resolv.conf, with their search domains. */
 import { isIp } from "../../address.ts";
 import { DiscoveryError } from "../../errors.ts";
-import { fromHosts } from "../lookup.ts";
+import { fromHosts, hostsFile } from "../lookup.ts";
 import { type Addresses, addressesOf, type Family } from "./addresses.ts";
 import { type DnsClient, DnsError, type DnsServerAddress } from "./client.ts";
 
@@ -15,7 +15,6 @@ export type ResolvConf = {
 };
 
 const RESOLV_CONF = "/etc/resolv.conf";
-const HOSTS_FILE = "/etc/hosts";
 const DNS_PORT = 53;
 /** As the system's own resolver has it. */
 const MAX_SERVERS = 3;
@@ -28,7 +27,7 @@ export async function systemAddresses(
   family: Family,
   signal: AbortSignal,
 ): Promise<Addresses> {
-  const local = fromHosts(await textOf(HOSTS_FILE), host.replace(/\.$/, ""), family);
+  const local = fromHosts(await hostsFile(), host.replace(/\.$/, ""), family);
   if (local.length > 0) return { addresses: local, ttlMs: Infinity };
   if (host.toLowerCase() === "localhost") {
     return { addresses: [family === "ipv6" ? "::1" : "127.0.0.1"], ttlMs: Infinity };
