@@ -37,8 +37,17 @@ function opener(output: string): () => Promise<ByteSink> {
     case "/dev/stderr":
       return () => Promise.resolve({ write: (bytes) => Deno.stderr.write(bytes) });
     default:
-      return () => Deno.open(output, { append: true, create: true, mode: 0o644 });
+      return () => openFile(output);
   }
+}
+
+/** A pipe that nobody reads would be waited for, and with it, in an executable, everything: open both ends of one. */
+async function openFile(path: string): Promise<Deno.FsFile> {
+  const { isFifo } = await Deno.stat(path).catch(() => ({ isFifo: false }));
+  return await Deno.open(
+    path,
+    isFifo ? { read: true, write: true } : { append: true, create: true, mode: 0o644 },
+  );
 }
 
 function droppedText(dropped: number): string {

@@ -1,6 +1,7 @@
 /** Which backends containers and tasks make. Pure: values in, values out. */
 import { parseHostPort, printHostPort } from "../lib/address.ts";
-import { type Backend, MAX_NUMBER } from "../lib/model.ts";
+import { parseFact } from "../lib/backend_fields.ts";
+import type { Backend } from "../lib/model.ts";
 import { type Instance, type Skip, skipped } from "./_docker_answers.ts";
 
 /** What is wanted of an instance. */
@@ -84,7 +85,8 @@ export function labelled(labels: Readonly<Record<string, string>>): Labelled | s
   const number = (name: string, other: number): number => {
     const text = labels[name];
     if (text === undefined) return other;
-    if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_NUMBER) return Number(text);
+    const said = parseFact(text);
+    if (said !== undefined) return said;
     wrong.push(`its label ${name} is ${JSON.stringify(text.slice(0, 40))}, no number from 0`);
     return other;
   };

@@ -1,11 +1,12 @@
 /** The API of Kubernetes: lists of objects, and what happens to them. */
 import { systemClock } from "../lib/clock.ts";
-import { fieldsOf, listOf, textOf } from "../lib/discovered.ts";
 import { DiscoveryError, messageOf, printable } from "../lib/errors.ts";
+import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { request, stream } from "../lib/net/request.ts";
 import { TimeLimit } from "../lib/net/time_limit.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
+import { readPlainFileSync } from "../lib/source/plain_file.ts";
 
 /** Where the API is and how it is asked. */
 export type ApiOptions = {
@@ -260,11 +261,9 @@ function reasonIn(text: string): string {
 function readToken(path: string): string {
   let token: string;
   try {
-    token = Deno.readTextFileSync(path).trim();
+    token = readPlainFileSync(path).trim();
   } catch (error) {
-    throw new DiscoveryError(
-      `Kubernetes: the token file ${path} can't be read: ${messageOf(error)}`,
-    );
+    throw new DiscoveryError(`Kubernetes: the token file ${messageOf(error)}`);
   }
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new DiscoveryError(`Kubernetes: the token file ${path} holds no token`);

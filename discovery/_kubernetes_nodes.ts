@@ -1,7 +1,8 @@
 /** NodePort services: the nodes on which the service's pods run, and the port that each node has for it. */
-import { discovered, fieldsOf, listOf, textOf } from "../lib/discovered.ts";
+import { backendOf } from "../lib/backend_fields.ts";
 import { DiscoveryError, printable } from "../lib/errors.ts";
 import type { DiscoveryContext } from "../lib/kinds.ts";
+import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import type { Backend } from "../lib/model.ts";
 import type { KubernetesApi, ListQuery } from "./_kubernetes_api.ts";
 
@@ -137,7 +138,7 @@ async function backendsOf(
       return { name, host: addressOfNode(node) };
     });
     for (const { name, host } of await Promise.all(asked)) {
-      const backend = discovered({ host, port: nodePort });
+      const backend = backendOf({ host, port: nodePort });
       if (typeof backend === "string") skip(`node ${printable(name)}`, backend);
       else backends.set(host, backend);
     }

@@ -1,6 +1,7 @@
 /** EndpointSlices: which pods serve a service, and where. Pure. */
-import { discovered, fieldsOf, listOf, textOf } from "../lib/discovered.ts";
+import { backendOf } from "../lib/backend_fields.ts";
 import { DiscoveryError, printable } from "../lib/errors.ts";
+import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import type { Backend } from "../lib/model.ts";
 
 /** A port of a slice. Without a number it is any. */
@@ -69,7 +70,7 @@ export function sliceBackends(
         for (const { address, pod } of slice.ready) {
           if (pod !== "" && before.has(pod)) continue;
           pods.add(pod);
-          const backend = discovered({ host: address, port: number });
+          const backend = backendOf({ host: address, port: number });
           if (typeof backend === "string") skip(`slice ${slice.name}`, backend);
           else found.set(`${address} ${number}`, backend);
         }

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { parseHostPort } from "../lib/address.ts";
+import { backendOf, parseFact } from "../lib/backend_fields.ts";
 import { systemClock } from "../lib/clock.ts";
-import { discovered, fieldsOf, listOf, parseFact, textOf } from "../lib/discovered.ts";
 import { DiscoveryError, printable } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
+import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import type { Backend } from "../lib/model.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { type Answer, request } from "../lib/net/request.ts";
@@ -245,9 +246,9 @@ export function consulBackends(text: string, skip: DiscoveryContext["skip"]): Ba
     const service = fieldsOf(fieldsOf(row).Service);
     const id = printable(textOf(service.ID)) || "an instance";
     const host = textOf(service.Address) || textOf(fieldsOf(fieldsOf(row).Node).Address);
-    const backend = discovered({
+    const backend = backendOf({
       host,
-      port: Number(service.Port ?? 0),
+      port: service.Port,
       sni: sniOf(listOf(service.Tags)),
       weight: weightOf(fieldsOf(service.Weights), listOf(fieldsOf(row).Checks)),
       ...metadataOf(fieldsOf(service.Meta), id, skip),

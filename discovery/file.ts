@@ -4,7 +4,7 @@ import { DiscoveryError, messageOf } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
 import { LOOK_MS, looksOf } from "../lib/looks.ts";
 import type { Backend } from "../lib/model.ts";
-import { MAX_BYTES, readUpTo, utf8 } from "../lib/source/limited.ts";
+import { readPlainFile } from "../lib/source/plain_file.ts";
 import { jsonRowsOf, rowsOf, USUAL_PATHS } from "./_rows.ts";
 
 /** The keys of `file`. */
@@ -45,38 +45,13 @@ async function read(
   { file_path: path, file_format: format = "lines" }: FileOptions,
   { skip, signal }: DiscoveryContext,
 ): Promise<readonly Backend[]> {
-  const bytes = await unless(bytesOf(path), signal);
-  const text = bytes && utf8(bytes);
-  if (text === undefined) {
-    throw new DiscoveryError(
-      bytes === undefined
-        ? `${path} is larger than ${MAX_BYTES / 1024 / 1024} MiB`
-        : `${path} is not UTF-8 text`,
-    );
-  }
+  const reading = readPlainFile(path).catch((error) => {
+    throw new DiscoveryError(messageOf(error), { cause: error });
+  });
+  const text = await unless(reading, signal);
   return format === "json"
     ? jsonRowsOf(text, { paths: USUAL_PATHS, nested: true }, skip)
     : rowsOf(text, skip);
-}
-
-/** Undefined where there are more than anybody wants. */
-async function bytesOf(path: string): Promise<Uint8Array | undefined> {
-  try {
-    const { isFile, isDirectory } = await Deno.stat(path); // before it is opened: a pipe would be waited for
-    if (!isFile) {
-      throw new DiscoveryError(`${path} is ${isDirectory ? "a folder" : "no plain file"}`);
-    }
-    using file = await Deno.open(path, { read: true });
-    return await readUpTo(file.readable, MAX_BYTES);
-  } catch (error) {
-    if (error instanceof DiscoveryError) throw error;
-    const why = error instanceof Deno.errors.NotFound
-      ? "does not exist"
-      : error instanceof Deno.errors.PermissionDenied
-      ? "can't be read: permission denied"
-      : `can't be read: ${messageOf(error)}`;
-    throw new DiscoveryError(`${path} ${why}`, { cause: error });
-  }
 }
 
 /** What was promised, unless the signal aborts before: a file on a dead network disk is waited for in vain. */

@@ -3,6 +3,7 @@ import { printHostPort } from "../lib/address.ts";
 import { DiscoveryError, messageOf } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
+import { readPlainFileSync } from "../lib/source/plain_file.ts";
 import { KubernetesApi, type ListQuery } from "./_kubernetes_api.ts";
 import { findNodes, followNodes } from "./_kubernetes_nodes.ts";
 import { readSlice, sliceBackends } from "./_kubernetes_slices.ts";
@@ -154,12 +155,11 @@ function clusterApi({ env }: KubernetesSurroundings): string {
 
 function namespaceIn(folder: string): string {
   try {
-    return Deno.readTextFileSync(`${folder}/namespace`).trim();
+    return readPlainFileSync(`${folder}/namespace`).trim();
   } catch (error) {
+    const why = messageOf(error);
     throw new DiscoveryError(
-      `this doesn't run in a cluster: ${
-        messageOf(error)
-      }; name the namespace in kubernetes_namespace`,
+      `this doesn't run in a cluster: ${why}; name the namespace in kubernetes_namespace`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { parseHostPort, printHostPort } from "./address.ts";
+import { printable } from "./errors.ts";
 import { type Backend, MAX_NUMBER } from "./model.ts";
 
 /** What a source says of a backend, not judged yet. Null and undefined are "not said". */
@@ -43,6 +44,11 @@ export function backendOf(fields: BackendFields): Backend | string {
   return { host: parsed.host, port: portNumber, ...numbers, sni: (sni ?? "") as string };
 }
 
+/** A weight, priority or limit in digits; undefined when it is none. */
+export function parseFact(text: string): number | undefined {
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_NUMBER ? Number(text) : undefined;
+}
+
 const WORDS = { weight: "weight", priority: "priority", maxConnections: "max_connections" };
 
 function isAbsent(value: unknown): boolean {
@@ -60,6 +66,6 @@ function isWhole(value: unknown): boolean {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === "object" ? "of another type" : JSON.stringify(value);
+  const text = typeof value === "object" ? "of another type" : printable(JSON.stringify(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

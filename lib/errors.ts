@@ -42,10 +42,10 @@ export function printProblem(problem: Problem): string {
 
 /** The text with controls written out: what a file says can't play tricks on a terminal or a log. */
 export function printable(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (control) => {
+    const code = control.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
 }
 
 /**

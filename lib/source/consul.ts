@@ -5,6 +5,7 @@ import { poll } from "../poll.ts";
 import { nextIndex } from "./consul_index.ts";
 import { ask, type HttpAnswer, type HttpQuestion, unusable } from "./http.ts";
 import { formatOf, MAX_BYTES, utf8 } from "./limited.ts";
+import { readPlainFile } from "./plain_file.ts";
 import { type BaseText, isSame, type Source, type SourceEvents } from "./source.ts";
 import { Teller } from "./teller.ts";
 
@@ -184,12 +185,9 @@ class ConsulKey {
 async function read({ value, file }: ConsulToken): Promise<string | undefined> {
   if (file === undefined) return value;
   try {
-    return (await Deno.readTextFile(file)).trim();
+    return (await readPlainFile(file)).trim();
   } catch (error) {
-    throw new StartError(
-      `the token file ${file} can't be read: ${messageOf(error)}`,
-      "mend CONSUL_HTTP_TOKEN_FILE",
-    );
+    throw new StartError(`the token file ${messageOf(error)}`, "mend CONSUL_HTTP_TOKEN_FILE");
   }
 }
 

@@ -1,4 +1,5 @@
-import { messageOf, StartError } from "../errors.ts";
+import { StartError } from "../errors.ts";
+import { readPlainFileSync } from "./plain_file.ts";
 
 /** A certificate and its key as text. */
 export type PemPair = { readonly cert: string; readonly key: string };
@@ -21,15 +22,7 @@ export function readPem(
  * @throws StartError that names the file.
  */
 export function readPemFile(path: string, label: "CERTIFICATE" | "PRIVATE KEY"): string {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new StartError(
-      `${path} can't be read: ${messageOf(error)}`,
-      "check the path, and that this user may read it",
-    );
-  }
+  const text = readPlainFileSync(path);
   if (text.includes(`${label}-----`)) return text;
   throw new StartError(
     `${path} holds no ${label} in PEM form`,

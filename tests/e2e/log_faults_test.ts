@@ -4,6 +4,7 @@ import { ask, greeter, type TcpBackend, until } from "../support/backends.ts";
 import { freePort, Load, pause } from "../support/clients.ts";
 import { hasMounts, hasProc } from "../support/host.ts";
 import { staticServer } from "../support/static_server.ts";
+import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { shell, Twixt } from "../support/twixt.ts";
 
 const timeout = 60_000;
@@ -114,6 +115,36 @@ Deno.test("traffic goes on while nobody reads the log, and the lost lines are co
   assert.deepEqual(load.failures, []);
   assert.deepEqual(twixt.err, []);
   await twixt.descriptorsReturn(before);
+});
+
+Deno.test("a log that is a pipe holds up nobody before its reader comes, or when it has gone", {
+  ignore: !hasProc,
+  timeout,
+}, async () => {
+  await using red = greeter("red");
+  const port = freePort();
+  await using folder = new TemporaryFolder();
+  const pipe = `${folder.path}/log`;
+  await shell(`mkfifo ${pipe}`);
+  await using twixt = await Twixt.start({
+    config: configOf(red, port, { output: pipe }),
+    started: listens(port),
+  });
+  const before = await twixt.descriptors();
+  const serves = async () => {
+    await using load = clients(port);
+    await until(() => load.served > 500);
+    await load.stop();
+    assert.deepEqual(load.failures, []);
+  };
+  await serves();
+  assert.match(await shell(`timeout 1 cat ${pipe}; true`), /"msg":"listening"/);
+  await serves();
+  twixt.signal("SIGHUP"); // the control plane answers, and opens the log anew
+  assert.match(await shell(`timeout 2 cat ${pipe}; true`), /"msg":"reloaded/);
+  await twixt.descriptorsReturn(before);
+  twixt.signal("SIGTERM");
+  assert.equal(await twixt.ended(), 0);
 });
 
 for (

@@ -98,11 +98,11 @@ Deno.test("consulBackends() skips what can't be dialled, and metadata that is no
   ]);
   assert.deepEqual(backends, [PLAIN]);
   assert.deepEqual(skipped, [
-    'a: "10.0.0.1:0" has no valid port',
-    'b: "10.0.0.1:70000" has no valid port',
-    'c: "a b:80" has no valid host',
-    'd: ":80" has no host',
-    'an instance: ":0" has no host',
+    "a: its port 0 is not a number from 1 to 65535",
+    "b: its port 70000 is not a number from 1 to 65535",
+    'c: its host "a b" is neither a name nor an address',
+    "d: it has no host",
+    "an instance: it has no host",
     'metadata of f: weight "high" is no whole number',
     'metadata of f: priority "-1" is no whole number',
     'metadata of f: max_connections "2147483648" is no whole number',

@@ -28,7 +28,7 @@ Deno.test("file says what is wrong with a file, and waits for no pipe", async ()
     });
   const path = `${folder.path}/list`;
   await refuses(path, "does not exist");
-  await refuses(folder.path, "is a folder");
+  await refuses(folder.path, "is a directory");
   await shell(`mkfifo ${path}`);
   await refuses(path, "is no plain file");
   await Deno.remove(path);

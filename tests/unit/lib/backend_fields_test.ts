@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { backendOf } from "../../../lib/backend_fields.ts";
+import { backendOf, parseFact } from "../../../lib/backend_fields.ts";
 import { parseBackendLine } from "../../../lib/backend_line.ts";
 
 const USUAL = { weight: 1, priority: 1, maxConnections: 0, sni: "" };
@@ -58,4 +58,15 @@ Deno.test("backendOf() says the same of a host and a port as a line does", () =>
     if (typeof line === "string") assert.equal(typeof fields, "string");
     else if (bare === host || bare.includes(":")) assert.deepEqual(fields, line);
   }));
+});
+
+Deno.test.each([
+  { text: "0", is: 0 },
+  { text: "2147483647", is: 2147483647 },
+  { text: "2147483648", is: undefined },
+  { text: "-1", is: undefined },
+  { text: "1.5", is: undefined },
+  { text: "", is: undefined },
+])('parseFact() of "$text" is $is', ({ text, is }) => {
+  assert.equal(parseFact(text), is);
 });

@@ -48,7 +48,7 @@ Deno.test("the token's file is read each time, and comes before the variable", a
   await using server = new WebServer(() => value("a"));
   const file = `${folder.path}/token`;
   const source = sourceOf(server.address, { token: { value: "x", file } });
-  assert.match(await failure(source.read()), /^the token file \S+ can't be read: /);
+  assert.match(await failure(source.read()), /^the token file \S+ does not exist\n/);
   for (const token of ["one", "two"]) {
     await Deno.writeTextFile(file, `${token}\n`);
     await source.read();

@@ -27,7 +27,7 @@ Deno.test("readConfigFile() says what is wrong with a file that it can't use, an
     ],
     [".", "is a directory", /^name the file inside it$/],
     ["bytes", "is not UTF-8 text", /^save it as UTF-8$/],
-    ["large", "is larger than 8 MiB", /^name a configuration file$/],
+    ["large", "is larger than 8 MiB", /^is it the file that you meant\?$/],
   ] as const;
   for (const [name, what, hint] of wrong) {
     const path = `${folder}/${name}`;
