@@ -1,4 +1,5 @@
 import { messageOf, StartError } from "../lib/errors.ts";
+import { basicAuth } from "../lib/net/basic_auth.ts";
 
 /** How the commands that talk to a running Twixt find it. */
 export type RemoteOptions = {
@@ -23,7 +24,7 @@ export async function askApi(
 ): Promise<unknown> {
   const { api, login = Deno.env.get("TWIXT_LOGIN") } = remote;
   const headers = new Headers();
-  if (login !== undefined) headers.set("authorization", `Basic ${encodeBase64(login)}`);
+  if (login !== undefined) headers.set("authorization", basicAuth(login));
   if (body !== undefined) headers.set("content-type", "application/json");
   // a login isn't for proxies
   for (const name of ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]) Deno.env.delete(name);
@@ -48,10 +49,6 @@ export async function askApi(
 
 function baseOf(api: string): string {
   return (/^https?:/.test(api) ? api : `http://${api}`).replace(/\/+$/, "");
-}
-
-function encodeBase64(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
 /** One thing that is wrong, as the API says it. */

@@ -1,38 +1,32 @@
 /** What `plaintext` and `json` have in common: an address of http or https, and how TLS is made. */
 import type { z } from "zod";
-import { flag, httpUrl, text } from "../lib/config/values.ts";
-import { DiscoveryError } from "../lib/errors.ts";
+import { httpUrl } from "../lib/config/values.ts";
+import type { KeyProblem } from "../lib/kinds.ts";
 import { getText } from "../lib/net/get.ts";
+import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
+
+type Options = Readonly<Record<string, unknown>>;
 
 /** Keys of an endpoint, before which the kind's name stands. */
 export function endpointShape(name: string): z.ZodRawShape {
   return {
     [`${name}_endpoint`]: httpUrl("Where the list is, http:// or https://."),
-    [`${name}_tls_cacert_path`]: text("Authorities to trust instead of the usual ones, PEM.")
-      .optional(),
-    [`${name}_tls_cert_path`]: text("Our certificate, PEM, where the server wants one.").optional(),
-    [`${name}_tls_key_path`]: text("Its key, PEM.").optional(),
-    [`${name}_tls_insecure`]: flag("Takes any certificate of the server.").optional(),
+    ...tlsShape(name),
   };
 }
 
+/** What is wrong with these keys together. */
+export function endpointProblems(name: string): (options: Options) => readonly KeyProblem[] {
+  return (options) => tlsProblems(name, options);
+}
+
 /** Fetches what is there. @throws DiscoveryError */
-export async function textOf(
+export function textOf(
   name: string,
-  options: Readonly<Record<string, unknown>>,
+  options: Options,
   accept: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const path = (key: string) => (options[`${name}_tls_${key}_path`] || undefined) as string;
-  const tls = {
-    caPath: path("cacert"),
-    certPath: path("cert"),
-    keyPath: path("key"),
-    insecure: options[`${name}_tls_insecure`] === true,
-  };
-  if ((tls.certPath === undefined) !== (tls.keyPath === undefined)) {
-    const keys = `${name}_tls_cert_path and ${name}_tls_key_path`;
-    throw new DiscoveryError(`${keys} belong together: only one is given`);
-  }
-  return await getText({ url: options[`${name}_endpoint`] as string, tls, accept, signal });
+  const url = options[`${name}_endpoint`] as string;
+  return getText({ url, tls: tlsFiles(name, options), accept, signal });
 }

@@ -9,6 +9,7 @@ import type { Backend } from "../lib/model.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { type Answer, request } from "../lib/net/request.ts";
 import { TimeLimit } from "../lib/net/time_limit.ts";
+import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
 import { nextIndex } from "../lib/source/consul_index.ts";
 import { basicAuth } from "../lib/net/basic_auth.ts";
@@ -24,10 +25,7 @@ export type ConsulOptions = {
   readonly consul_auth_password: string;
   readonly consul_acl_token: string;
   readonly consul_tls_enabled: boolean;
-  readonly consul_tls_cert_path: string;
-  readonly consul_tls_key_path: string;
-  readonly consul_tls_cacert_path: string;
-  readonly consul_tls_insecure: boolean;
+  readonly [tlsKey: `consul_tls_${string}`]: unknown;
 };
 
 /** What surrounds the questions to Consul. */
@@ -53,6 +51,7 @@ export function consulIn(surroundings: ConsulSurroundings): DiscoveryKind<Consul
     name: "consul",
     summary: "The instances of a service in Consul, followed as they change.",
     shape,
+    problems: (options) => tlsProblems("consul", options),
     async find(options, { signal, skip }) {
       const answer = await ask(options, surroundings, 0, signal);
       return consulBackends(answer.text, skip);
@@ -77,12 +76,7 @@ const shape = {
   consul_acl_token: z.string().default("")
     .describe("The ACL token; if empty, that of CONSUL_HTTP_TOKEN in the environment."),
   consul_tls_enabled: z.boolean().default(false).describe("Speaks TLS to Consul."),
-  consul_tls_cert_path: z.string().default("").describe("Our certificate, PEM."),
-  consul_tls_key_path: z.string().default("").describe("Its key, PEM."),
-  consul_tls_cacert_path: z.string().default("")
-    .describe("The authority of Consul's certificate, PEM; if empty, the usual ones."),
-  consul_tls_insecure: z.boolean().default(false)
-    .describe("Takes any certificate: whoever is in between can read the token."),
+  ...tlsShape("consul"),
 };
 
 /** Instances of a service in Consul, with their weights; changes arrive as they are made. */
@@ -156,11 +150,11 @@ async function ask(
   const headers = {
     accept: "application/json",
     ...token === "" ? {} : { "x-consul-token": token },
-    ...login + password === "" ? {} : { authorization: basicAuth(login, password) },
+    ...login + password === "" ? {} : { authorization: basicAuth(`${login}:${password}`) },
   };
   let answer: Answer;
   try {
-    const tls = url.protocol === "https:" ? tlsOf(options) : undefined;
+    const tls = url.protocol === "https:" ? tlsOptions(tlsFiles("consul", options)) : undefined;
     answer = await request({ url, socketPath: place.socketPath, headers, tls, signal });
   } catch (error) {
     throw new DiscoveryError(`Consul at ${host}: ${whatHappened(error)}`, { cause: error });
@@ -184,15 +178,6 @@ function refusal(answer: Answer, service: string, withToken: boolean): string | 
     return `its ACLs hide the service's instances from ${whose}; ${policy}`;
   }
   return undefined;
-}
-
-function tlsOf(options: ConsulOptions) {
-  return tlsOptions({
-    caPath: options.consul_tls_cacert_path,
-    certPath: options.consul_tls_cert_path,
-    keyPath: options.consul_tls_key_path,
-    insecure: options.consul_tls_insecure,
-  });
 }
 
 function tagsOf(text: string): string[] {

@@ -4,6 +4,7 @@ import { systemClock } from "../lib/clock.ts";
 import { DiscoveryError } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
+import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
 import { onAbort } from "../lib/own.ts";
 import { Semaphore } from "../lib/semaphore.ts";
 import {
@@ -25,10 +26,7 @@ export type DockerOptions = {
   readonly docker_container_label: string;
   readonly docker_container_host_env_var: string;
   readonly docker_tls_enabled: boolean;
-  readonly docker_tls_cert_path: string;
-  readonly docker_tls_key_path: string;
-  readonly docker_tls_cacert_path: string;
-  readonly docker_tls_insecure: boolean;
+  readonly [tlsKey: `docker_tls_${string}`]: unknown;
   readonly docker_address: "published" | "network";
   readonly docker_network: string;
   readonly docker_protocol: "tcp" | "udp";
@@ -62,14 +60,7 @@ export const docker: DiscoveryKind<DockerOptions> = {
       "Variable of the container that names the host to dial, where it has it.",
     ).default(""),
     docker_tls_enabled: flag("Speaks TLS to tcp:// and http:// as well.").default(false),
-    docker_tls_cert_path: text("Our certificate, PEM; with its key or not at all.").default(""),
-    docker_tls_key_path: text("Its key, PEM.").default(""),
-    docker_tls_cacert_path: text(
-      "Authorities that the daemon's certificate is verified by, PEM; the usual ones without.",
-    ).default(""),
-    docker_tls_insecure: flag(
-      "Doesn't verify the daemon's certificate, as gobetween where it has no authority.",
-    ).default(false),
+    ...tlsShape("docker"),
     docker_address: z.enum(["published", "network"]).describe(
       "Port published on the host, or the container's own address in its network and private port.",
     ).default("published"),
@@ -80,21 +71,16 @@ export const docker: DiscoveryKind<DockerOptions> = {
       "Leaves out containers whose healthcheck hasn't passed. Tasks are left out by the swarm.",
     ).default(false),
   },
+  problems: (options) => tlsProblems("docker", options),
   find: async (options, context) => await list(daemonOf(options), options, context),
   watch,
 };
 
-/** @throws DiscoveryError where keys don't go together. */
+/** @throws DiscoveryError where the endpoint is none. */
 function daemonOf(options: DockerOptions): Daemon {
   const endpoint = parseEndpoint(options.docker_endpoint, options.docker_tls_enabled);
   if (typeof endpoint === "string") throw new DiscoveryError(endpoint.replace("\n", "; "));
-  const certPath = options.docker_tls_cert_path || undefined;
-  const keyPath = options.docker_tls_key_path || undefined;
-  if ((certPath === undefined) !== (keyPath === undefined)) {
-    throw new DiscoveryError("docker_tls_cert_path and docker_tls_key_path go together");
-  }
-  const caPath = options.docker_tls_cacert_path || undefined;
-  return { endpoint, tls: { caPath, certPath, keyPath, insecure: options.docker_tls_insecure } };
+  return { endpoint, tls: tlsFiles("docker", options) };
 }
 
 async function list(

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { DiscoveryError } from "../lib/errors.ts";
 import { type JsonPath, parseJsonPath } from "../lib/json_path.ts";
 import type { DiscoveryKind } from "../lib/kinds.ts";
-import { endpointShape, textOf } from "./_endpoint.ts";
+import { endpointProblems, endpointShape, textOf } from "./_endpoint.ts";
 import { type JsonRows, jsonRowsOf, USUAL_PATHS } from "./_rows.ts";
 
 /** The keys of `json`, beside those of its TLS. */
@@ -34,6 +34,7 @@ export const json: DiscoveryKind<JsonOptions> = {
     ),
     json_root_path: path("Where the list is; the whole answer when left out"),
   },
+  problems: endpointProblems("json"),
   find: async (options, { skip, signal }) =>
     jsonRowsOf(await textOf("json", options, "application/json, */*", signal), rows(options), skip),
 };

@@ -4,7 +4,7 @@ import { DiscoveryError } from "../lib/errors.ts";
 import type { DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
 import { compilePattern, pattern } from "../lib/pattern.ts";
-import { endpointShape, textOf } from "./_endpoint.ts";
+import { endpointProblems, endpointShape, textOf } from "./_endpoint.ts";
 import { rowsOf } from "./_rows.ts";
 
 /** The keys of `plaintext`, beside those of its TLS. */
@@ -25,6 +25,7 @@ export const plaintext: DiscoveryKind<PlaintextOptions> = {
       ["host", "port"],
     ).optional(),
   },
+  problems: endpointProblems("plaintext"),
   async find(options, { skip, signal }) {
     const parse = lineParser(options.plaintext_regex_pattern);
     return rowsOf(await textOf("plaintext", options, "text/plain, */*", signal), skip, parse);

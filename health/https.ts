@@ -1,7 +1,7 @@
 import type { CheckKind } from "../lib/kinds.ts";
+import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
 import { checkHttp, type HttpOptions, httpProblems, httpShape } from "./_http_check.ts";
-import { tlsFiles, tlsProblems, tlsShape } from "./_tls_keys.ts";
 
 /** The keys of `https`: those of `http`, and how TLS is spoken. */
 export type HttpsOptions = HttpOptions & { readonly [tlsKey: `http_tls_${string}`]: unknown };

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { CheckKind, CheckResult, CheckTarget, KeyProblem } from "../lib/kinds.ts";
 import { decodeGoEscapes } from "../lib/go_escapes.ts";
+import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
 import { compilePattern } from "../lib/pattern.ts";
 import { type Expectation, expectPattern, expectStart } from "./_expectation.ts";
 import { failure, quoted } from "./_failure.ts";
 import { type Link, openTcp, openTls, openUdp } from "./_link.ts";
-import { tlsFiles, tlsProblems, tlsShape } from "./_tls_keys.ts";
 
 /** The keys of `probe`. */
 export type ProbeOptions = {

@@ -54,6 +54,13 @@ export type DiscoveryContext = {
   readonly run: RunProgram;
 };
 
+/** What is wrong with a key because of what others say. */
+export type KeyProblem = {
+  readonly key: string;
+  /** After a line break, what to do. */
+  readonly message: string;
+};
+
 /** Where backends come from. */
 // deno-lint-ignore no-explicit-any
 export type DiscoveryKind<Options = any> = Kind & {
@@ -61,6 +68,8 @@ export type DiscoveryKind<Options = any> = Kind & {
   readonly shape: z.ZodRawShape;
   /** True where the answer can't change while the configuration stands, so it is asked once. */
   readonly fixed?: boolean;
+  /** What is wrong with keys together, each of which is right by itself; asked when the configuration is checked. */
+  problems?(options: Options): readonly KeyProblem[];
   /** Asks once. Throws {@link DiscoveryError} when there is no usable answer. */
   find(options: Options, context: DiscoveryContext): Promise<readonly Backend[]>;
   /**
@@ -111,13 +120,6 @@ export type CheckTarget = {
   readonly port: number;
   /** The configuration has the check made at another address than the backend's. */
   readonly elsewhere?: boolean;
-};
-
-/** What is wrong with a key because of what others say. */
-export type KeyProblem = {
-  readonly key: string;
-  /** After a line break, what to do. */
-  readonly message: string;
 };
 
 /** How a backend is asked whether it works. */

@@ -98,6 +98,7 @@ export class PoolReader {
     const { given, values } = read;
     const own = ownKeys(kind.shape, values);
     this.#warnOfEmpty(kind, own, path);
+    this.#judge(kind, own, values, path);
     const spec: DiscoverySpec = {
       kind: kind.name,
       options: own,
@@ -135,11 +136,7 @@ export class PoolReader {
       report.error([...path, "interval"], text);
     }
     const own = ownKeys(kind.shape, values);
-    // a key that is wrong by itself isn't among the values, and has been reported
-    const judged = Object.keys(kind.shape).every((key) => Object.hasOwn(values, key));
-    for (const problem of judged ? kind.problems?.(own) ?? [] : []) {
-      report.error([...path, problem.key], problem.message);
-    }
+    this.#judge(kind, own, values, path);
     const spec: CheckSpec = {
       kind: kind.name,
       options: own,
@@ -152,6 +149,15 @@ export class PoolReader {
       initiallyLive: values.initial_status !== "unhealthy",
     };
     return { spec, shown: showCheck(given, raw) };
+  }
+
+  /** Reports what is wrong with a kind's keys together. */
+  #judge(kind: DiscoveryKind | CheckKind, own: Table, values: Table, path: Path): void {
+    // a key that is wrong by itself isn't among the values, and has been reported
+    const judged = Object.keys(kind.shape).every((key) => Object.hasOwn(values, key));
+    for (const problem of judged ? kind.problems?.(own) ?? [] : []) {
+      this.report.error([...path, problem.key], problem.message);
+    }
   }
 
   /** A key may say in its schema what it means when it is empty. */

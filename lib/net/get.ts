@@ -1,7 +1,7 @@
 /** GET for discoveries: an answer of 2xx, after at most five redirects, or an error that says why not. */
 import { DiscoveryError } from "../errors.ts";
 import { maskSecrets } from "../mask.ts";
-import { basicAuth } from "./basic_auth.ts";
+import { loginOf } from "./basic_auth.ts";
 import { type Answer, request } from "./request.ts";
 import { type TlsFiles, tlsOptions } from "./tls_options.ts";
 
@@ -57,16 +57,17 @@ function nextOf(url: URL, { headers: { location } }: Answer): URL | undefined {
 }
 
 async function once(url: URL, first: boolean, options: GetOptions): Promise<Answer> {
-  const { username, password } = url;
-  const login = first && username + password !== ""
-    ? { authorization: basicAuth(plain(username), plain(password)) }
-    : {};
+  const login = first ? loginOf(url) : undefined;
   const files = first ? options.tls : { ...options.tls, certPath: undefined, keyPath: undefined };
   try {
     return await request({
       url,
       tls: url.protocol === "https:" ? tlsOptions(files) : undefined,
-      headers: { accept: options.accept, "user-agent": "twixt", ...login },
+      headers: {
+        accept: options.accept,
+        "user-agent": "twixt",
+        ...login && { authorization: login },
+      },
       signal: options.signal,
     });
   } catch (error) {
@@ -102,13 +103,4 @@ const REASONS: Readonly<Record<string, string>> = {
 /** A URL without its login and what follows its path: both may hold secrets. */
 function shown(url: URL): string {
   return `${url.origin}${url.pathname}`;
-}
-
-/** A part of a URL as it was meant. */
-function plain(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part; // URIError: a % that encodes nothing
-  }
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { StartError } from "../errors.ts";
 import { MASK, maskSecrets } from "../mask.ts";
 import { poll } from "../poll.ts";
-import { basicAuth } from "../net/basic_auth.ts";
+import { loginOf } from "../net/basic_auth.ts";
 import { ask, type HttpAnswer, unusable } from "./http.ts";
 import { formatOf } from "./limited.ts";
 import { type BaseText, isSame, type Source, type SourceEvents } from "./source.ts";
@@ -67,9 +67,7 @@ class Page {
   constructor(url: URL, readonly options: UrlOptions) {
     const { username, password, pathname } = url;
     this.#path = pathname;
-    if (username !== "" || password !== "") {
-      this.#login = basicAuth(plain(username), plain(password));
-    }
+    this.#login = loginOf(url);
     const shown = new URL(url);
     // a login without a password is most likely a token
     if (password !== "") shown.password = MASK;
@@ -143,13 +141,4 @@ function conditions(version: Version | undefined): Headers {
   if (version?.etag) headers.set("if-none-match", version.etag);
   if (version?.lastModified) headers.set("if-modified-since", version.lastModified);
   return headers;
-}
-
-/** A part of a URL as it was meant. */
-function plain(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part; // URIError: a % that encodes nothing
-  }
 }

@@ -83,12 +83,6 @@ Deno.test("docker asks containers for the variable; one that has gone meanwhile 
   assert.deepEqual(asked.skipped, ["entry 3: it is no container"]);
 });
 
-Deno.test("docker says that a certificate and its key go together", async () => {
-  await using server = new WebServer(() => Response.json([]));
-  const options = optionsFor(server, { docker_tls_cert_path: "cert.pem" });
-  await assert.rejects(docker.find(options, context()), /go together/);
-});
-
 Deno.test("docker takes the empty strings that gobetween's own types send", async () => {
   await using server = new WebServer(() => Response.json([]));
   const blank = {

@@ -39,13 +39,6 @@ Deno.test("plaintext asks with http, json with https and a certificate of its ow
   assert.deepEqual((await json.find(options, context)).map(backendKey), ["[::1]:81"]);
 });
 
-Deno.test("json fails where a certificate is given without its key", async () => {
-  const options = { json_endpoint: "https://127.0.0.1/", json_tls_cert_path: "/x.pem" };
-  await assert.rejects(json.find(options, context), {
-    message: "json_tls_cert_path and json_tls_key_path belong together: only one is given",
-  });
-});
-
 Deno.test("json goes by gobetween's paths, and by awe4lb's shape where these are the usual ones", () => {
   const json_endpoint = "http://x/";
   const own: JsonOptions = {

@@ -1,7 +1,7 @@
-/** The keys of a check that speaks TLS, under the prefix of its kind. */
+/** The keys of a kind that speaks TLS to somebody else's server, under a prefix of its own. */
 import { z } from "zod";
-import type { KeyProblem } from "../lib/kinds.ts";
-import type { TlsFiles } from "../lib/net/tls_options.ts";
+import type { KeyProblem } from "../kinds.ts";
+import type { TlsFiles } from "./tls_options.ts";
 
 const path = (describe: string) => z.string().default("").describe(describe);
 
@@ -10,11 +10,11 @@ export function tlsShape(prefix: string): z.ZodRawShape {
   return {
     [`${prefix}_tls_insecure`]: z.boolean().default(false)
       .describe("Takes any certificate, whoever has issued it."),
-    [`${prefix}_tls_cacert_path`]: path("Authorities to trust instead of the system's, PEM."),
+    [`${prefix}_tls_cacert_path`]: path("Authorities to trust instead of the usual ones, PEM."),
     [`${prefix}_tls_server_name`]: path(
-      "The name that is asked for and that the certificate must have; the backend's host.",
+      "The name that is asked for and that the certificate must have; if empty, the host's.",
     ),
-    [`${prefix}_tls_cert_path`]: path("Our certificate, PEM, where the backend asks for one."),
+    [`${prefix}_tls_cert_path`]: path("Our certificate, PEM, where the other side asks for one."),
     [`${prefix}_tls_key_path`]: path("Its key, PEM."),
   };
 }
