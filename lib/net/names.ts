@@ -1,12 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { poll } from "../poll.ts";
-
-/** The addresses of a name, and how long they hold. */
-export type Answer = { readonly addresses: readonly string[]; readonly ttlMs: number };
+import type { Addresses } from "./dns/addresses.ts";
 
 /** Asks for the addresses of a name. Throws when there are none. */
-export type Lookup = (host: string, signal: AbortSignal) => Promise<Answer>;
+export type Lookup = (host: string, signal: AbortSignal) => Promise<Addresses>;
 
 /** What a name is watched with. */
 export type NamesOptions = {
@@ -69,7 +67,7 @@ export class Names {
       stop: new AbortController(),
     };
     this.#watched.set(host, watched);
-    void poll<Answer>({
+    void poll<Addresses>({
       intervalMs: MIN_TTL_MS,
       timeoutMs: LOOKUP_MS,
       clock,

@@ -1,9 +1,9 @@
 /** Names as this host sees them: its hosts file, then the DNS servers of its resolv.conf, with their search domains. */
 import { isIp } from "../../address.ts";
 import { DiscoveryError } from "../../errors.ts";
-import { fromHosts, hostsFile } from "../lookup.ts";
 import { type Addresses, addressesOf, type Family } from "./addresses.ts";
 import { type DnsClient, DnsError, type DnsServerAddress } from "./client.ts";
+import { fromHosts, hostsFile } from "./hosts.ts";
 
 /** What a resolv.conf says, as far as it is used here. */
 export type ResolvConf = {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { fromHosts, lookup } from "../../../../lib/net/lookup.ts";
-import { type Answer, Names } from "../../../../lib/net/names.ts";
+import type { Addresses as Answer } from "../../../../lib/net/dns/addresses.ts";
+import { fromHosts } from "../../../../lib/net/dns/hosts.ts";
+import { lookup } from "../../../../lib/net/lookup.ts";
+import { Names } from "../../../../lib/net/names.ts";
 import { ManualClock } from "../../../support/clock.ts";
 
 function setUp(answers: (Answer | Error)[]) {
@@ -96,5 +98,7 @@ Deno.test.each([
 });
 
 Deno.test("lookup() knows localhost without asking anybody", async () => {
-  assert.deepEqual((await lookup("localhost")).addresses, ["127.0.0.1"]);
+  assert.deepEqual((await lookup("localhost", new AbortController().signal)).addresses, [
+    "127.0.0.1",
+  ]);
 });
