@@ -4,7 +4,7 @@ import { DiscoveryError, messageOf, printable } from "../lib/errors.ts";
 import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { request, stream } from "../lib/net/request.ts";
-import { TimeLimit } from "../lib/net/time_limit.ts";
+import { TimeLimit } from "../lib/time_limit.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
 import { readPlainFileSync } from "../lib/source/plain_file.ts";
 

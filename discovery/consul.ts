@@ -8,7 +8,7 @@ import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import type { Backend } from "../lib/model.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { type Answer, request } from "../lib/net/request.ts";
-import { TimeLimit } from "../lib/net/time_limit.ts";
+import { TimeLimit } from "../lib/time_limit.ts";
 import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
 import { nextIndex } from "../lib/source/consul_index.ts";

@@ -14,6 +14,7 @@ import { poll } from "./poll.ts";
 import type { PoolOptions } from "./pool.ts";
 import { DOWN, DRAINING } from "./stats/layout.ts";
 import { Meter } from "./stats/meter.ts";
+import { TimeLimit } from "./time_limit.ts";
 
 /** One backend of a running pool: its slot, its health, its checks. The pool stops it. */
 export class PoolMember {
@@ -161,10 +162,7 @@ export class PoolMember {
       port: spec.port ?? backend.port,
       elsewhere: spec.address !== undefined,
     };
-    const limit = new AbortController();
-    const end = () => limit.abort();
-    const timer = setTimeout(end, spec.timeoutMs);
-    outer.addEventListener("abort", end, { once: true });
+    using limit = new TimeLimit(spec.timeoutMs, outer);
     try {
       return await kind.check(target, spec.options, {
         signal: limit.signal,
@@ -172,9 +170,6 @@ export class PoolMember {
       });
     } catch (error) {
       return { passed: false, text: messageOf(error) };
-    } finally {
-      clearTimeout(timer);
-      outer.removeEventListener("abort", end);
     }
   }
 

@@ -1,6 +1,7 @@
 import { messageOf, StartError } from "../errors.ts";
 import { maskSecrets } from "../mask.ts";
 import { MAX_BYTES, readUpTo, utf8 } from "./limited.ts";
+import { TimeLimit } from "../time_limit.ts";
 import { readPemFile } from "./pem.ts";
 
 /** What is asked for, and how. */
@@ -36,7 +37,7 @@ const MAX_REFUSAL_BYTES = 64 * 1024;
  */
 export async function ask(question: HttpQuestion, signal?: AbortSignal): Promise<HttpAnswer> {
   using client = clientFor(question);
-  using limit = timeLimit(question, signal);
+  using limit = new TimeLimit(question.timeoutMs, signal);
   try {
     const init = {
       headers: question.headers,
@@ -52,7 +53,12 @@ export async function ask(question: HttpQuestion, signal?: AbortSignal): Promise
     return await answerOf(question, response);
   } catch (error) {
     if (error instanceof StartError) throw error;
-    throw unusable(question, reasonOf(error, question.url), HINT, error);
+    const why = limit.late
+      ? `no answer within ${question.timeoutMs / 1000} s`
+      : signal?.aborted
+      ? "told to stop"
+      : reasonOf(error, question.url);
+    throw unusable(question, why, HINT, error);
   }
 }
 
@@ -86,26 +92,6 @@ function clientFor({ caFile }: HttpQuestion): Deno.HttpClient {
       true,
     );
   }
-}
-
-/** Aborts with `outer`, or when the time is over. */
-function timeLimit(
-  { timeoutMs }: HttpQuestion,
-  outer?: AbortSignal,
-): { readonly signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  const stop = () => controller.abort(new Error("told to stop"));
-  const late = () => controller.abort(new Error(`no answer within ${timeoutMs / 1000} s`));
-  const timer = setTimeout(late, timeoutMs);
-  outer?.addEventListener("abort", stop, { once: true });
-  if (outer?.aborted) stop();
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      outer?.removeEventListener("abort", stop);
-    },
-  };
 }
 
 /** Why a request failed, without the runtime's words around it. */

@@ -1,5 +1,6 @@
 /** Asks DNS servers of one's choice: again when nobody answers, over TCP when the answer is too long, along aliases. */
 import { DiscoveryError, messageOf } from "../../errors.ts";
+import { TimeLimit } from "../../time_limit.ts";
 import { type DnsProtocol, type DnsServerAddress, exchange } from "./exchange.ts";
 import { follow, MAX_ALIASES, type RecordOf } from "./follow.ts";
 import type { DnsRecord, Message, RecordType } from "./message.ts";
@@ -157,17 +158,10 @@ async function within(
   outer: AbortSignal,
   run: (signal: AbortSignal) => Promise<Message>,
 ): Promise<Asked> {
-  const controller = new AbortController();
-  const end = () => controller.abort();
-  const timer = setTimeout(end, ms);
-  outer.addEventListener("abort", end);
-  if (outer.aborted) end();
+  using limit = new TimeLimit(ms, outer);
   try {
-    return { message: await run(controller.signal) };
+    return { message: await run(limit.signal) };
   } catch (error) {
-    return { error, late: controller.signal.aborted };
-  } finally {
-    clearTimeout(timer);
-    outer.removeEventListener("abort", end);
+    return { error, late: limit.signal.aborted };
   }
 }

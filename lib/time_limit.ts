@@ -1,4 +1,4 @@
-/** A limit of time for one thing that is done over the network. Dispose it. */
+/** A limit of time for one thing. Dispose it. */
 export class TimeLimit implements Disposable {
   /** Aborts when the time is over, or with the outer signal. */
   readonly signal: AbortSignal;
@@ -9,10 +9,10 @@ export class TimeLimit implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Begins at once. */
-  constructor(public ms: number, readonly outer: AbortSignal) {
+  constructor(public ms: number, readonly outer?: AbortSignal) {
     this.signal = this.#controller.signal;
-    if (outer.aborted) this.#stop();
-    outer.addEventListener("abort", this.#stop, { once: true });
+    if (outer?.aborted) this.#stop();
+    outer?.addEventListener("abort", this.#stop, { once: true });
     this.restart(ms);
   }
 
@@ -29,6 +29,6 @@ export class TimeLimit implements Disposable {
   /** Lets it be over without anything happening. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.outer.removeEventListener("abort", this.#stop);
+    this.outer?.removeEventListener("abort", this.#stop);
   }
 }
