@@ -7,12 +7,17 @@ import { getText } from "../lib/net/get.ts";
 /** Keys of an endpoint, before which the kind's name stands. */
 export function endpointShape(name: string): z.ZodRawShape {
   return {
-    [`${name}_endpoint`]: httpUrl("Where the list is, http:// or https://."),
-    [`${name}_tls_cacert_path`]: text("Authorities to trust instead of the usual ones, PEM.")
-      .optional(),
-    [`${name}_tls_cert_path`]: text("Our certificate, PEM, where the server wants one.").optional(),
-    [`${name}_tls_key_path`]: text("Its key, PEM.").optional(),
-    [`${name}_tls_insecure`]: flag("Takes any certificate of the server.").optional(),
+    [`${name}_endpoint`]: httpUrl("Where the list is, `http://…` or `https://…`."),
+    [`${name}_tls_cacert_path`]: text(
+      "The file of the authorities to trust instead of the usual ones, PEM.",
+    ).optional().meta({ otherwise: "the usual ones" }),
+    [`${name}_tls_cert_path`]: text(
+      "The file of our certificate, PEM, where the server wants one; with its key or not at all.",
+    ).optional().meta({ otherwise: "none" }),
+    [`${name}_tls_key_path`]: text("The file of its key, PEM.").optional()
+      .meta({ otherwise: "none" }),
+    [`${name}_tls_insecure`]: flag("Takes any certificate of the server.").optional()
+      .meta({ otherwise: "`false`" }),
   };
 }
 

@@ -51,6 +51,8 @@ export function consulIn(surroundings: ConsulSurroundings): DiscoveryKind<Consul
   return {
     name: "consul",
     summary: "The instances of a service in Consul, followed as they change.",
+    example: `consul_host = "127.0.0.1:8500"
+consul_service_name = "web"`,
     shape,
     async find(options, { signal, skip }) {
       const answer = await ask(options, surroundings, 0, signal);
@@ -64,8 +66,8 @@ const shape = {
   consul_host: z.string().superRefine((host, context) => {
     const place = placeOf(host, false);
     if (typeof place === "string") context.addIssue({ code: "custom", message: place });
-  }).describe("Consul's HTTP API: host:port, a URL, or unix:///path of its socket."),
-  consul_service_name: z.string().min(1).describe("The service."),
+  }).describe("Consul's HTTP API: `host:port`, a URL, or `unix:///path` of its socket."),
+  consul_service_name: z.string().min(1).describe("The name of the service."),
   consul_service_tag: z.string().default("")
     .describe("A tag that instances must have; of several, with commas between, all."),
   consul_service_passing_only: z.boolean().default(false)
@@ -74,12 +76,12 @@ const shape = {
   consul_auth_username: z.string().default("").describe("Name for HTTP basic authentication."),
   consul_auth_password: z.string().default("").describe("Its password."),
   consul_acl_token: z.string().default("")
-    .describe("The ACL token; if empty, that of CONSUL_HTTP_TOKEN in the environment."),
+    .describe("The ACL token; if empty, that of `CONSUL_HTTP_TOKEN` in the environment."),
   consul_tls_enabled: z.boolean().default(false).describe("Speaks TLS to Consul."),
-  consul_tls_cert_path: z.string().default("").describe("Our certificate, PEM."),
-  consul_tls_key_path: z.string().default("").describe("Its key, PEM."),
+  consul_tls_cert_path: z.string().default("").describe("The file of our certificate, PEM."),
+  consul_tls_key_path: z.string().default("").describe("The file of its key, PEM."),
   consul_tls_cacert_path: z.string().default("")
-    .describe("The authority of Consul's certificate, PEM; if empty, the usual ones."),
+    .describe("The file of the authority of Consul's certificate, PEM; if empty, the usual ones."),
   consul_tls_insecure: z.boolean().default(false)
     .describe("Takes any certificate: whoever is in between can read the token."),
 };

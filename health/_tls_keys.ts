@@ -10,12 +10,16 @@ export function tlsShape(prefix: string): z.ZodRawShape {
   return {
     [`${prefix}_tls_insecure`]: z.boolean().default(false)
       .describe("Takes any certificate, whoever has issued it."),
-    [`${prefix}_tls_cacert_path`]: path("Authorities to trust instead of the system's, PEM."),
-    [`${prefix}_tls_server_name`]: path(
-      "The name that is asked for and that the certificate must have; the backend's host.",
+    [`${prefix}_tls_cacert_path`]: path(
+      "The file of the authorities to trust, PEM; if empty, the system's.",
     ),
-    [`${prefix}_tls_cert_path`]: path("Our certificate, PEM, where the backend asks for one."),
-    [`${prefix}_tls_key_path`]: path("Its key, PEM."),
+    [`${prefix}_tls_server_name`]: path(
+      "The name that is asked for and that the certificate must have; if empty, the backend's host.",
+    ),
+    [`${prefix}_tls_cert_path`]: path(
+      "The file of our certificate, PEM, where the backend asks for one.",
+    ),
+    [`${prefix}_tls_key_path`]: path("The file of its key, PEM."),
   };
 }
 
