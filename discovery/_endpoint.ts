@@ -10,7 +10,7 @@ type Options = Readonly<Record<string, unknown>>;
 /** Keys of an endpoint, before which the kind's name stands. */
 export function endpointShape(name: string): z.ZodRawShape {
   return {
-    [`${name}_endpoint`]: httpUrl("Where the list is, http:// or https://."),
+    [`${name}_endpoint`]: httpUrl("Where the list is, `http://…` or `https://…`."),
     ...tlsShape(name),
   };
 }

@@ -50,6 +50,8 @@ export function consulIn(surroundings: ConsulSurroundings): DiscoveryKind<Consul
   return {
     name: "consul",
     summary: "The instances of a service in Consul, followed as they change.",
+    example: `consul_host = "127.0.0.1:8500"
+consul_service_name = "web"`,
     shape,
     problems: (options) => tlsProblems("consul", options),
     async find(options, { signal, skip }) {
@@ -64,8 +66,8 @@ const shape = {
   consul_host: z.string().superRefine((host, context) => {
     const place = placeOf(host, false);
     if (typeof place === "string") context.addIssue({ code: "custom", message: place });
-  }).describe("Consul's HTTP API: host:port, a URL, or unix:///path of its socket."),
-  consul_service_name: z.string().min(1).describe("The service."),
+  }).describe("Consul's HTTP API: `host:port`, a URL, or `unix:///path` of its socket."),
+  consul_service_name: z.string().min(1).describe("The name of the service."),
   consul_service_tag: z.string().default("")
     .describe("A tag that instances must have; of several, with commas between, all."),
   consul_service_passing_only: z.boolean().default(false)
@@ -74,7 +76,7 @@ const shape = {
   consul_auth_username: z.string().default("").describe("Name for HTTP basic authentication."),
   consul_auth_password: z.string().default("").describe("Its password."),
   consul_acl_token: z.string().default("")
-    .describe("The ACL token; if empty, that of CONSUL_HTTP_TOKEN in the environment."),
+    .describe("The ACL token; if empty, that of `CONSUL_HTTP_TOKEN` in the environment."),
   consul_tls_enabled: z.boolean().default(false).describe("Speaks TLS to Consul."),
   ...tlsShape("consul"),
 };

@@ -21,13 +21,16 @@ export type DnsOptions = {
 export const dns: DiscoveryKind<DnsOptions> = {
   name: "dns",
   summary: "Every address that DNS has for a name, followed on its TTL.",
+  example: `dns_name = "web.example.com"
+dns_port = 8080`,
   shape: {
     dns_name: dnsName('dns_name = "web.example.com"').refine((name) => !isIp(name), {
       error: 'is an address, and a name is wanted\nfor addresses there is kind = "static"',
     }).describe("The name whose addresses (A, AAAA) are the backends."),
-    dns_port: whole("The port of each of them.", 1, 65535),
+    dns_port: whole("The port of each backend.", 1, 65535),
     dns_lookup_server: dnsServer('dns_lookup_server = "127.0.0.1:53"')
-      .describe("The DNS server to ask, `host:port`; this host's own when left out.").optional(),
+      .describe("The DNS server to ask, `host:port`.").optional()
+      .meta({ otherwise: "as this host resolves" }),
     dns_family: z.enum(["any", "ipv4", "ipv6"])
       .describe("Which addresses count; any: IPv4 where there are any, else IPv6.").default("any"),
   },

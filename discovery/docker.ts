@@ -49,24 +49,32 @@ const PLACES = 8;
 export const docker: DiscoveryKind<DockerOptions> = {
   name: "docker",
   summary: "Running containers of a Docker daemon, or tasks of a swarm's service.",
+  example: `docker_endpoint = "unix:///var/run/docker.sock"
+docker_container_private_port = 80
+docker_container_label = "app=web"`,
   shape: {
     docker_endpoint: z.string().superRefine((written, context) => {
       const parsed = parseEndpoint(written, false);
       if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
-    }).describe("The daemon: unix:///path, tcp://host:port, http://… or https://…."),
+    }).describe("The daemon: `unix:///path`, `tcp://host:port`, `http://…` or `https://…`."),
     docker_container_private_port: whole("The port inside the containers.", 1, 65535),
-    docker_container_label: text("Only containers with this label: key, or key=value.").default(""),
+    docker_container_label: text(
+      "Only containers with this label, `key` or `key=value`; empty takes all.",
+    ).default(""),
     docker_container_host_env_var: text(
       "Variable of the container that names the host to dial, where it has it.",
     ).default(""),
-    docker_tls_enabled: flag("Speaks TLS to tcp:// and http:// as well.").default(false),
+    docker_tls_enabled: flag("Speaks TLS to `tcp://` and `http://` as well.").default(false),
     ...tlsShape("docker"),
     docker_address: z.enum(["published", "network"]).describe(
-      "Port published on the host, or the container's own address in its network and private port.",
+      "What is dialled: the port published on the host, or the container's own address in its network and its private port.",
     ).default("published"),
-    docker_network: text("Network whose address is taken; the first when left out.").default(""),
-    docker_protocol: z.enum(["tcp", "udp"]).describe("Of the published port.").default("tcp"),
-    docker_service: text("Tasks of this service of the swarm in place of containers.").default(""),
+    docker_network: text("Network whose address is taken; if empty, the first.").default(""),
+    docker_protocol: z.enum(["tcp", "udp"]).describe("Protocol of the published port.").default(
+      "tcp",
+    ),
+    docker_service: text("Takes the tasks of this service of the swarm in place of containers.")
+      .default(""),
     docker_healthy_only: flag(
       "Leaves out containers whose healthcheck hasn't passed. Tasks are left out by the swarm.",
     ).default(false),

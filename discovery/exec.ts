@@ -15,14 +15,15 @@ export type ExecOptions = {
 export const exec: DiscoveryKind<ExecOptions> = {
   name: "exec",
   summary: "Runs a program; what it prints names the backends.",
+  example: 'exec_command = ["/usr/local/bin/backends", "web"]',
   shape: {
     exec_command: z.array(z.string()).min(1).superRefine(([program], context) => {
       if (program !== "") return;
       context.addIssue({ code: "custom", message: "names no program\nwrite its path first" });
     }).describe("The program and its arguments; no shell."),
     exec_format: z.enum(["lines", "text", "json"]).default("lines").describe(
-      'What it prints: "lines" is host:port weight=1 …, "text" is host port weight priority, ' +
-        '"json" a list of objects.',
+      "What it prints: `lines` of `host:port weight=1 …`, `text` with `host port weight priority` on " +
+        "each line, or a `json` list of objects.",
     ),
   },
   commands: ({ exec_command }) => [exec_command],

@@ -17,10 +17,11 @@ export type FileOptions = {
 export const file: DiscoveryKind<FileOptions> = {
   name: "file",
   summary: "Reads a file that names the backends, and reads it again when it has changed.",
+  example: 'file_path = "/etc/twixt/backends"',
   shape: {
-    file_path: text("The file's path.").refine((path) => path !== "", "is empty"),
+    file_path: text("The path of the file.").refine((path) => path !== "", "is empty"),
     file_format: z.enum(["lines", "json"]).default("lines").describe(
-      'What it holds: "lines" is host:port weight=1 …, "json" a list of objects.',
+      "What it holds: `lines` of `host:port weight=1 …`, or a `json` list of objects.",
     ),
   },
   find: read,

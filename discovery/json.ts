@@ -21,9 +21,10 @@ export type JsonOptions = {
 export const json: DiscoveryKind<JsonOptions> = {
   name: "json",
   summary: "Asks a web server for JSON; each element of its list is a backend.",
+  example: 'json_endpoint = "http://config.internal/backends.json"',
   shape: {
     ...endpointShape("json"),
-    json_host_pattern: path('Where an element has its host, as in "address.host"', "host"),
+    json_host_pattern: path('Where an element has its host, as in `"address.host"`', "host"),
     json_port_pattern: path("Where it has its port", "port"),
     json_weight_pattern: path("Where it has its weight, if it has one", "weight"),
     json_priority_pattern: path("Where it has its priority, if it has one", "priority"),
@@ -32,7 +33,7 @@ export const json: DiscoveryKind<JsonOptions> = {
       "Where it has its limit of sessions, if it has one",
       "max_connections",
     ),
-    json_root_path: path("Where the list is; the whole answer when left out"),
+    json_root_path: path("Where the list is"),
   },
   problems: endpointProblems("json"),
   find: async (options, { skip, signal }) =>
@@ -60,7 +61,8 @@ function path(text: string, usual?: string) {
   return z.string().superRefine((written, context) => {
     const parsed = written === "" ? [] : parseJsonPath(written);
     if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
-  }).optional().describe(usual === undefined ? `${text}.` : `${text}; "${usual}" when left out.`);
+  }).optional().describe(`${text}.`)
+    .meta({ form: "path", otherwise: usual === undefined ? "the whole answer" : `\`"${usual}"\`` });
 }
 
 /** A path that the configuration's check has judged already. */

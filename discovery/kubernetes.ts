@@ -39,6 +39,7 @@ export function kubernetesIn(
   return {
     name: "kubernetes",
     summary: "The ready pods of a Kubernetes service, or the nodes they run on, as they change.",
+    example: 'kubernetes_service = "web"',
     shape,
     find: (options, context) => find(place(options, surroundings), context),
     watch: (options, context) => follow(options, surroundings, context),
@@ -53,19 +54,20 @@ const shape = {
   }).describe("URL of the API server; if empty, that of the cluster we run in."),
   kubernetes_namespace: z.string().default("")
     .describe("The service's namespace; if empty, the one we run in."),
-  kubernetes_service: z.string().min(1).describe("The service."),
+  kubernetes_service: z.string().min(1).describe("The name of the service."),
   kubernetes_port: z.union([z.int().min(1).max(65_535), z.string().min(1)], {
     error: ({ input }) =>
       input === undefined ? undefined : "is not a port\nwrite its name, or a number up to 65535",
-  }).optional().describe(
-    "Name or number of the pods' port (of the service's with nodeport); may be left out where there is one.",
-  ),
+  }).optional().describe("Name or number of the pods' port (of the service's with nodeport).")
+    .meta({ otherwise: "the only one" }),
   kubernetes_mode: z.enum(["endpoints", "nodeport"]).default("endpoints")
     .describe("What is dialled: the pods themselves, or their nodes at the service's node port."),
   kubernetes_token_path: z.string().default("")
     .describe("The file with the token, read anew each time; if empty, the service account's."),
   kubernetes_ca_path: z.string().default("")
-    .describe("The authority of the API's certificate, PEM; if empty, the service account's."),
+    .describe(
+      "The file of the authority of the API's certificate, PEM; if empty, the service account's.",
+    ),
   kubernetes_insecure: z.boolean().default(false)
     .describe("Takes any certificate: whoever is in between can read the token."),
 };

@@ -17,13 +17,14 @@ export type PlaintextOptions = {
 export const plaintext: DiscoveryKind<PlaintextOptions> = {
   name: "plaintext",
   summary: "Asks a web server for a text; each of its lines is a backend.",
+  example: 'plaintext_endpoint = "http://config.internal/backends"',
   shape: {
     ...endpointShape("plaintext"),
     plaintext_regex_pattern: pattern(
-      "How a line is taken apart, in RE2's syntax: groups host and port, and weight, priority, " +
-        "sni and max_connections if need be. Without it a line is as in static_list.",
+      "How a line is taken apart: groups `host` and `port`, and `weight`, `priority`, `sni` and " +
+        "`max_connections` if need be.",
       ["host", "port"],
-    ).optional(),
+    ).optional().meta({ otherwise: "lines as in static_list" }),
   },
   problems: endpointProblems("plaintext"),
   async find(options, { skip, signal }) {

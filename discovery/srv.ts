@@ -29,6 +29,8 @@ const AT_ONCE = 16;
 export const srv: DiscoveryKind<SrvOptions> = {
   name: "srv",
   summary: "Backends from the SRV records of a name, with their priorities and weights.",
+  example: `srv_lookup_server = "127.0.0.1:8600"
+srv_lookup_pattern = "_web._tcp.example.com"`,
   shape: {
     srv_lookup_server: dnsServer('srv_lookup_server = "127.0.0.1:8600"')
       .describe("The DNS server to ask, `host:port`."),

@@ -10,8 +10,9 @@ export const staticList: DiscoveryKind<StaticOptions> = {
   name: "static",
   summary: "Backends written into the configuration, one a string.",
   fixed: true,
+  example: 'static_list = ["10.0.0.1:80 weight=2", "10.0.0.2:80"]',
   shape: {
-    static_list: backendLines.describe('Backends, as in "10.0.0.1:80 weight=2".'),
+    static_list: backendLines.describe('The backends, as in `["10.0.0.1:80 weight=2"]`.'),
   },
   // the configuration's check has parsed every line already
   find: ({ static_list }) =>

@@ -26,22 +26,24 @@ const OURS = ["connection", "content-length", "expect", "transfer-encoding", "up
 
 /** The keys of both kinds. */
 export const httpShape: z.ZodRawShape = {
-  http_method: z.enum(["GET", "HEAD"]).default("GET").describe("How it is asked."),
+  http_method: z.enum(["GET", "HEAD"]).default("GET").describe("Method of the request."),
   http_path: z.string().regex(
     /^\/[!-"$-~]*$/,
     "is not a path\nit begins with /, without blanks or #",
   )
-    .default("/").describe("Path and query."),
+    .default("/").describe("Path and query of the request."),
   http_host: z.string().regex(/^[!-~]*$/, "is not a Host header").default("")
-    .describe("The Host header; the backend's host and port."),
+    .describe("The Host header; if empty, the backend's host and port."),
   http_status: z.string().superRefine((text, context) => {
     if (parseStatusRanges(text) !== undefined) return;
     const message = `${JSON.stringify(text)} is no list of status codes\n${STATUS_HINT}`;
     context.addIssue({ code: "custom", message });
-  }).default("200-399").describe("Status codes that pass. Redirects aren't followed."),
+  }).default("200-399").describe(
+    "Status codes and ranges of them that pass. Redirects aren't followed.",
+  ),
   http_body_contains: z.string().default("")
     .describe("Text that the first 64 KiB of the body must contain."),
-  http_body_matches: pattern("Pattern in Go's dialect that must match in the first 64 KiB.")
+  http_body_matches: pattern("What must match in the first 64 KiB of the body.")
     .default(""),
   http_headers: z.record(
     z.string(),

@@ -14,11 +14,12 @@ const MAX_PERCENT = 256;
 export const agent: CheckKind<AgentOptions> = {
   name: "agent",
   summary: "Asks an agent as HAProxy's agent-check does: up or down, weight and drain by its word.",
+  example: "agent_port = 9777",
   shape: {
     agent_port: z.int().min(1).max(65_535)
-      .describe("Port of the agent on the backend's host (or at addr); port has no part in it."),
+      .describe("Port of the agent on the backend's host, or at `addr`; `port` has no part in it."),
     agent_send: z.string().default("")
-      .describe('What is sent before its line is read, as it stands: "web1\\n".'),
+      .describe('What is sent before its line is read, as it stands: `"web1\\n"`.'),
   },
   async check(target, options, { signal }) {
     try {

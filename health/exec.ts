@@ -15,6 +15,7 @@ export type ExecOptions = {
 export const exec: CheckKind<ExecOptions> = {
   name: "exec",
   summary: "Runs a program; what it prints, or its exit code, tells whether the backend works.",
+  example: 'exec_command = ["/usr/local/bin/is-alive", "$host", "$port"]',
   shape: {
     exec_command: z.union([z.string().min(1), z.array(z.string()).min(1)], {
       error: ({ input }) =>
@@ -23,7 +24,7 @@ export const exec: CheckKind<ExecOptions> = {
           : "is neither a program nor a list of one and its arguments",
     }).describe(
       "A program's path, run with two arguments: host and port. Or a list of a program and its arguments, in which " +
-        "$host and $port are replaced. No shell.",
+        "`$host` and `$port` are replaced. No shell.",
     ),
     exec_expected_positive_output: z.string().default("").describe(
       "Output that passes, compared without one line break at the end. Without both outputs, exit code 0 passes.",

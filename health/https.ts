@@ -10,6 +10,8 @@ export type HttpsOptions = HttpOptions & { readonly [tlsKey: `http_tls_${string}
 export const https: CheckKind<HttpsOptions> = {
   name: "https",
   summary: "The same as http by TLS, with the backend's certificate verified.",
+  example: `http_path = "/health"
+http_tls_server_name = "app.internal"`,
   shape: { ...httpShape, ...tlsShape("http") },
   problems: (options) => [...httpProblems(options), ...tlsProblems("http", options)],
   check: (target, options, { signal }) =>

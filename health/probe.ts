@@ -25,22 +25,26 @@ const MAX_RECV_BYTES = 65_536;
 export const probe: CheckKind<ProbeOptions> = {
   name: "probe",
   summary: "Sends bytes by TCP, TLS or UDP and passes when the answer is as expected.",
+  example: String.raw`probe_protocol = "tcp"
+probe_send = 'PING\r\n'
+probe_recv = '+PONG'`,
   shape: {
     probe_protocol: z.enum(["tcp", "udp", "tls"]).describe("How the backend is spoken to."),
     probe_strategy: z.preprocess(
       (given) => given === "" ? undefined : given,
       z.enum(["starts_with", "regexp"]).default("starts_with"),
     ).describe(
-      "starts_with: the answer begins with probe_recv. regexp: probe_recv is a pattern in Go's dialect, and passes as " +
-        "soon as it matches anywhere in the up to probe_recv_len bytes that have come.",
+      "`starts_with`: the answer begins with probe_recv. `regexp`: probe_recv is a pattern in Go's dialect, and passes " +
+        "as soon as it matches anywhere in the up to probe_recv_len bytes that have come.",
     ),
     probe_send: z.string().default("").describe(
-      String
-        .raw`What is sent, with Go's escapes (\n, \x00); nothing where the backend speaks first.`,
+      "What is sent, with Go's escapes (`\\n`, `\\x00`); nothing where the backend speaks first.",
     ),
-    probe_recv: z.string().min(1).describe("What is expected; with Go's escapes for starts_with."),
+    probe_recv: z.string().min(1).describe(
+      "What is expected; with Go's escapes for `starts_with`.",
+    ),
     probe_recv_len: z.int().min(0).max(MAX_RECV_BYTES).default(0)
-      .describe("For regexp: the bytes of the answer that are looked at, at most."),
+      .describe("For `regexp`: the bytes of the answer that are looked at, at most."),
     ...tlsShape("probe"),
   },
   problems: (options) => [...probeProblems(options), ...tlsProblems("probe", options)],

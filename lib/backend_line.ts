@@ -58,4 +58,4 @@ export const backendLines: z.ZodType<string[], string[]> = z.array(
     const parsed = parseBackendLine(line);
     if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
   }),
-).meta({ backends: true, warnWhenEmpty: "no backends" });
+).meta({ form: "list of backends", backends: true, warnWhenEmpty: "no backends" });

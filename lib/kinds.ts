@@ -3,12 +3,20 @@ import type { z } from "zod";
 import type { Argv, RunProgram } from "./host/program.ts";
 import type { Backend, Member } from "./model.ts";
 
-/** What every kind has: the word that chooses it, a line for people, and its own keys. */
+/** What every kind has: the word that chooses it, and a line for people. */
 export type Kind = {
   /** The word in the configuration and the name of its file. */
   readonly name: string;
   /** One sentence for help texts and the reference. */
   readonly summary: string;
+};
+
+/** A kind with keys of its own. The reference is made of what stands here and in the keys' schemas. */
+export type KindWithKeys = Kind & {
+  /** The keys of this kind alone; those that all kinds of its sort have stand in `lib/config/schema_pool.ts`. */
+  readonly shape: z.ZodRawShape;
+  /** Lines of TOML with the fewest of its keys that make it work; none where it needs none. */
+  readonly example?: string;
 };
 
 /**
@@ -63,9 +71,7 @@ export type KeyProblem = {
 
 /** Where backends come from. */
 // deno-lint-ignore no-explicit-any
-export type DiscoveryKind<Options = any> = Kind & {
-  /** The keys of this kind alone; interval, timeout and failpolicy are common to all. */
-  readonly shape: z.ZodRawShape;
+export type DiscoveryKind<Options = any> = KindWithKeys & {
   /** True where the answer can't change while the configuration stands, so it is asked once. */
   readonly fixed?: boolean;
   /** What is wrong with keys together, each of which is right by itself; asked when the configuration is checked. */
@@ -124,9 +130,7 @@ export type CheckTarget = {
 
 /** How a backend is asked whether it works. */
 // deno-lint-ignore no-explicit-any
-export type CheckKind<Options = any> = Kind & {
-  /** The keys of this kind alone; interval, timeout, fails, passes … are common to all. */
-  readonly shape: z.ZodRawShape;
+export type CheckKind<Options = any> = KindWithKeys & {
   /** What is wrong with keys together, each of which is right by itself; asked when the configuration is checked. */
   problems?(options: Options): readonly KeyProblem[];
   /** Asks once, within the context's signal. A throw counts as a failure with its message. */

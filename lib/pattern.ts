@@ -46,7 +46,7 @@ export function pattern(
         `write ${missing.map((name) => `(?P<${name}>…)`).join(" and ")} where it stands`
       : undefined;
     if (message !== undefined) context.addIssue({ code: "custom", message });
-  }).describe(describe);
+  }).meta({ description: describe, form: "pattern" });
 }
 
 class Compiled implements Pattern {

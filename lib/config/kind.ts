@@ -1,4 +1,4 @@
-import type { Kind } from "../kinds.ts";
+import type { Kind, KindWithKeys } from "../kinds.ts";
 import type { Registry } from "../registry.ts";
 import { quote } from "./issues.ts";
 import type { KeyGroup } from "./legacy.ts";
@@ -8,14 +8,11 @@ import type { Section } from "./schema.ts";
 import { oneOf } from "./suggest.ts";
 import type { z } from "zod";
 
-/** A kind that brings keys of its own. */
-export type KindWithShape = Kind & { readonly shape: z.ZodRawShape };
-
 /** How a section with the keys of one kind is read. */
 export type KindSection<T> = { readonly section: Section<T>; readonly options: ReadOptions };
 
 /** Sections of all kinds of one sort: the common keys and the kind's own. Each is made once. */
-export class KindSections<K extends KindWithShape, T> {
+export class KindSections<K extends KindWithKeys, T> {
   readonly #made = new Map<string, KindSection<T>>();
 
   /**

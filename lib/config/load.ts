@@ -10,6 +10,7 @@ import { quote } from "./issues.ts";
 import { isTable, type Read, readSection } from "./read.ts";
 import { Report } from "./report.ts";
 import * as schema from "./schema.ts";
+import { pool as poolSection } from "./schema_pool.ts";
 import { bindKey, readServer, type Surroundings } from "./server.ts";
 import { conceal, type Variable } from "./variables.ts";
 
@@ -144,7 +145,12 @@ type Named<T> = { readonly specs: Map<string, T>; readonly shown: Record<string,
 /** The members of `[servers]` or `[pools]` whose names can be used. */
 function* named(raw: unknown, section: string, report: Report): Generator<[string, unknown]> {
   if (raw === undefined) return;
-  const all: schema.Section<Record<never, never>> = { at: section, keys: {}, sections: [] };
+  const all: schema.Section<Record<never, never>> = {
+    at: section,
+    summary: "",
+    keys: {},
+    sections: [],
+  };
   if (!isTable(raw)) {
     readSection(raw, all, [section], report);
     return;
@@ -166,7 +172,7 @@ function readPools(raw: unknown, reader: PoolReader): Named<PoolSpec> {
   const shown: Record<string, Section> = {};
   for (const [name, inner] of named(raw, "pools", report)) {
     const path = ["pools", name];
-    const read = readSection(inner, schema.pool, path, report);
+    const read = readSection(inner, poolSection, path, report);
     if (read === undefined) continue;
     if (read.given["discovery"] === undefined) {
       report.error(path, `has no backends: discovery is missing\nadd [pools.${name}.discovery]`);

@@ -8,7 +8,7 @@ import { chooseKind, KindSections, valueOf } from "./kind.ts";
 import { gobetweenChecks, gobetweenDiscoveries, gobetweenStrategies } from "./legacy.ts";
 import { isTable, readSection, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
-import * as schema from "./schema.ts";
+import * as schema from "./schema_pool.ts";
 
 /** The registries that a configuration is checked against. */
 export type Kinds = {

@@ -1,17 +1,20 @@
 /**
- * Every section of a configuration: gobetween's keys and ours. The keys of kinds aren't here, each kind brings its
- * own. Reference docs and the JSON Schema are made from this.
+ * The sections of a configuration: gobetween's keys and ours. Those of pools are in schema_pool.ts, those about a
+ * listener in schema_listener.ts, and each kind brings its own keys. docs/reference.md is made from all of them.
  */
 import { z } from "zod";
 import { MAX_WORKERS } from "../stats/layout.ts";
 import { parseAccessRule } from "../access.ts";
 import type { Bind } from "../model.ts";
-import { address, bind, bufferSize, duration, flag, networks, text, whole } from "./values.ts";
+import { balance } from "./schema_pool.ts";
+import { bind, bufferSize, duration, flag, networks, text, whole } from "./values.ts";
 
 /** A section: the keys with plain values, each with its schema, and the names of the sections inside it. */
 export type Section<T> = {
   /** Its path, `*` for a name. */
   readonly at: string;
+  /** One sentence for the reference. */
+  readonly summary: string;
   readonly keys: { readonly [K in keyof T]-?: z.ZodType<T[K] | undefined> };
   readonly sections: readonly string[];
 };
@@ -30,31 +33,47 @@ export type TopKeys = {
 /** The whole file. */
 export const top: Section<TopKeys> = {
   at: "",
+  summary: "Settings of the process as a whole.",
   keys: {
-    workers: whole("Data-plane isolates; as many as there are cores.", 1, MAX_WORKERS).optional(),
-    watchdog: duration("A worker silent for so long ends the process; 0 never.").default(10_000),
-    shutdown_timeout: duration("Longest drain after SIGTERM.").default(30_000),
-    takeover_timeout: duration("Longest drain after a takeover; 0 is no limit.").default(0),
-    buffer_max: bufferSize("Largest buffer of one direction of a session.").optional(),
-    max_sessions: whole("Sessions of the whole process.", 1).optional(),
-    state_file: text("Where changes made through the API are kept.").optional(),
+    workers: whole("Data-plane workers, which share the sessions.", 1, MAX_WORKERS).optional()
+      .meta({ otherwise: "one a core" }),
+    watchdog: duration(
+      'A worker without a heartbeat for so long ends the process with code 70; `"0"` never.',
+    ).default(10_000),
+    shutdown_timeout: duration("Longest drain after SIGTERM or SIGINT.").default(30_000),
+    takeover_timeout: duration(
+      'Longest drain after another process has taken over; `"0"` is no limit.',
+    ).default(0),
+    buffer_max: bufferSize("Largest buffer of one direction of a session; each starts with 1 KiB.")
+      .optional().meta({ otherwise: '`"256KiB"`' }),
+    max_sessions: whole(
+      "Sessions of the whole process; what is over is closed and counted.",
+      1,
+    ).optional().meta({ otherwise: "by the limit of descriptors" }),
+    state_file: text("The file that keeps what was changed through the API.").optional()
+      .meta({ otherwise: "beside the pid file, if there is one" }),
     include: z.array(z.string().min(1))
-      .describe("Further files with servers and pools: `conf.d/*.toml`.").optional(),
+      .describe('Further files with servers and pools, as in `["conf.d/*.toml"]`.').optional()
+      .meta({ otherwise: "`[]`" }),
   },
   sections: ["logging", "api", "metrics", "profiler", "acme", "defaults", "servers", "pools"],
 };
+
+const LEVELS = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"] as const;
 
 /** `[logging]`. */
 export type LoggingKeys = { level: string; output: string; format: string };
 /** What is written, and where to. */
 export const logging: Section<LoggingKeys> = {
   at: "logging",
+  summary: "What is written about the balancer's own work, and where to.",
   keys: {
-    level: z.string().toLowerCase().pipe(
-      z.enum(["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"]),
-    ).describe("The least severe records that are written.").default("info"),
-    output: text("stdout, stderr or the path of a file.").default("stdout"),
-    format: text("text or json.").default("text"),
+    level: z.string().toLowerCase().pipe(z.enum(LEVELS))
+      .meta({ description: "The least severe records that are written.", enum: [...LEVELS] })
+      .default("info"),
+    output: text("`stdout`, `stderr` or the path of a file, which SIGHUP opens anew.")
+      .default("stdout"),
+    format: text("How a record is written.").meta({ enum: ["text", "json"] }).default("text"),
   },
   sections: [],
 };
@@ -64,11 +83,13 @@ export type ApiKeys = { enabled: boolean; bind: string; cors: boolean; allow: st
 /** The management API. */
 export const api: Section<ApiKeys> = {
   at: "api",
+  summary: "The management API.",
   keys: {
     enabled: flag("Serves the API.").default(false),
-    bind: text("Where the API listens.").default(""),
-    cors: flag("Answers cross-origin requests.").default(false),
-    allow: networks("Networks that may write without credentials.").default([]),
+    bind: text('Where it listens, as in `"127.0.0.1:8888"`; needed where it is enabled.')
+      .meta({ form: "address and port" }).default(""),
+    cors: flag("Lets pages of other origins ask it.").default(false),
+    allow: networks("Networks that may write without credentials, beside this host.").default([]),
   },
   sections: ["basic_auth", "tls"],
 };
@@ -78,7 +99,11 @@ export type BasicAuthKeys = { login: string; password: string };
 /** The API's only account. */
 export const basicAuth: Section<BasicAuthKeys> = {
   at: "api.basic_auth",
-  keys: { login: text("Its name.").default(""), password: text("Its password.").default("") },
+  summary: "The API's only account; without this section there is none.",
+  keys: {
+    login: text("The account's name, without a colon.").default("").meta({ otherwise: "required" }),
+    password: text("Its password.").default("").meta({ otherwise: "required" }),
+  },
   sections: [],
 };
 
@@ -87,7 +112,11 @@ export type ApiTlsKeys = { cert_path: string; key_path: string };
 /** The API by HTTPS. */
 export const apiTls: Section<ApiTlsKeys> = {
   at: "api.tls",
-  keys: { cert_path: text("Certificate, PEM."), key_path: text("Its key, PEM.") },
+  summary: "Serves the API by HTTPS.",
+  keys: {
+    cert_path: text("The file of the certificate, PEM."),
+    key_path: text("The file of its key, PEM."),
+  },
   sections: [],
 };
 
@@ -98,15 +127,26 @@ const listenerKeys: Section<ListenerKeys>["keys"] = {
   bind: text("Where it listens.").default(""),
 };
 /** Prometheus metrics. */
-export const metrics: Section<ListenerKeys> = { at: "metrics", keys: listenerKeys, sections: [] };
+export const metrics: Section<ListenerKeys> = {
+  at: "metrics",
+  summary: "Prometheus metrics.",
+  keys: listenerKeys,
+  sections: [],
+};
 /** A profiler, as gobetween has it. */
-export const profiler: Section<ListenerKeys> = { at: "profiler", keys: listenerKeys, sections: [] };
+export const profiler: Section<ListenerKeys> = {
+  at: "profiler",
+  summary: "A profiler, as gobetween has it.",
+  keys: listenerKeys,
+  sections: [],
+};
 
 /** `[acme]`. */
 export type AcmeKeys = { challenge: string; http_bind: string; cache_dir: string };
 /** Certificates from an ACME authority. */
 export const acme: Section<AcmeKeys> = {
   at: "acme",
+  summary: "Certificates from an ACME authority.",
   keys: {
     challenge: text("How the authority checks a host name.").default("http"),
     http_bind: text("Where HTTP-01 challenges are answered.").default("0.0.0.0:80"),
@@ -125,11 +165,18 @@ export type DefaultKeys = {
 /** The four keys of `[defaults]` and of each server. */
 export const defaults: Section<DefaultKeys> = {
   at: "defaults",
+  summary: "What a server takes where it has no value of its own.",
   keys: {
-    max_connections: whole("Sessions at the same time; 0 is no limit.", 0).optional(),
-    client_idle_timeout: duration("Longest silence of a session; 0 is no limit.").optional(),
-    backend_idle_timeout: duration("The same; the shorter of the two counts.").optional(),
-    backend_connection_timeout: duration("Longest single dial; 0 is 5s.").optional(),
+    max_connections: whole("Sessions at the same time; 0 is no limit.", 0).optional()
+      .meta({ otherwise: "`0`" }),
+    client_idle_timeout: duration(
+      'A session silent for so long, in both directions, ends; `"0"` never.',
+    ).optional().meta({ otherwise: '`"0"`' }),
+    backend_idle_timeout: duration("The same; the shorter of the two counts.").optional()
+      .meta({ otherwise: '`"0"`' }),
+    backend_connection_timeout: duration(
+      'Longest wait for one backend to accept; `"0"` is 5s.',
+    ).optional().meta({ otherwise: '`"5s"`' }),
   },
   sections: [],
 };
@@ -150,19 +197,31 @@ export type ServerKeys = DefaultKeys & {
 /** A listener. */
 export const server: Section<ServerKeys> = {
   at: "servers.*",
+  summary: "A listener, and the backends that serve its clients: a discovery of its own, or a " +
+    "pool. What may stand in `[defaults]` is taken from there where it isn't given here.",
   keys: {
-    ...defaults.keys,
-    bind: bind("Where it listens: `:3000` for all addresses, or an address and a port."),
+    bind: bind(
+      'Where it listens: `":3000"` all addresses, `"0.0.0.0:3000"` IPv4 only, `"[::1]:3000"`; port 0 lets the system choose.',
+    ),
     protocol: z.enum(["tcp", "tls", "udp", "lines"]).describe("What it speaks.").default("tcp"),
-    balance: text("How a backend is chosen.").optional(),
-    pool: text("The pool that serves its clients, instead of backends of its own.").optional(),
+    balance,
+    pool: text(
+      "The pool of `[pools]` that serves its clients, in place of balance, discovery and healthcheck.",
+    )
+      .optional().meta({ otherwise: "a pool of its own" }),
+    ...defaults.keys,
     forward: z.enum(["user", "kernel"]).describe("Who copies the bytes.").default("user"),
-    half_close_timeout: duration("Longest silence once one side has ended.", 1).default(60_000),
+    half_close_timeout: duration("Longest silence once one side has sent its end.", 1)
+      .default(60_000),
     dial_attempts: whole("Backends tried for one session.", 1).default(3),
-    dial_budget: duration("Longest time for all dials of a session.", 1).default(10_000),
+    dial_budget: duration("Longest time for all dials of a session together.", 1).default(10_000),
     on_remove: z.enum(["finish", "close"])
-      .describe("What happens to the sessions of a backend that leaves.").default("finish"),
-    buffer_max: bufferSize("Largest buffer of one direction of a session.").optional(),
+      .describe(
+        "What happens to the sessions of a backend that leaves: they may finish, or are closed.",
+      )
+      .default("finish"),
+    buffer_max: bufferSize("Largest buffer of one direction of a session; each starts with 1 KiB.")
+      .optional().meta({ otherwise: "that at the top of the file" }),
   },
   sections: [
     ...["sni", "tls", "backends_tls", "udp", "access", "proxy_protocol", "discovery"],
@@ -175,6 +234,9 @@ export type AccessKeys = { default: "allow" | "deny"; rules: string[] };
 /** Who may connect. */
 export const access: Section<AccessKeys> = {
   at: "servers.*.access",
+  summary:
+    "Who may connect. A rule for IPv4 addresses says nothing about IPv6 ones, and the other " +
+    "way round.",
   keys: {
     default: z.enum(["allow", "deny"]).describe("What happens when no rule matches.")
       .default("allow"),
@@ -183,65 +245,10 @@ export const access: Section<AccessKeys> = {
         const parsed = parseAccessRule(rule);
         if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
       }),
-    ).describe("`allow NETWORK` or `deny NETWORK`; the first that matches decides.").default([]),
-  },
-  sections: [],
-};
-
-/** `[pools.NAME]`. */
-export type PoolKeys = { balance: string };
-/** Backends that several servers share. */
-export const pool: Section<PoolKeys> = {
-  at: "pools.*",
-  keys: { balance: text("How a backend is chosen.").optional() },
-  sections: ["discovery", "healthcheck"],
-};
-
-/** What all discoveries have in common. */
-export type DiscoveryKeys = {
-  kind: string;
-  failpolicy: "keeplast" | "setempty";
-  interval: number;
-  timeout: number;
-};
-/** The keys of every discovery. */
-export const discovery: Section<DiscoveryKeys> = {
-  at: "discovery",
-  keys: {
-    kind: text("Where backends come from."),
-    failpolicy: z.enum(["keeplast", "setempty"])
-      .describe("What a failure leaves: the last good list, or none.").default("keeplast"),
-    interval: duration("Time between two questions, 10s; 0 asks once.").optional(),
-    timeout: duration("Limit of one question; 0 is 5s.").optional(),
-  },
-  sections: [],
-};
-
-/** What all checks have in common. */
-export type CheckKeys = {
-  kind: string;
-  interval: number;
-  timeout: number;
-  fails: number;
-  passes: number;
-  port: number;
-  addr: string;
-  initial_status: "healthy" | "unhealthy";
-};
-/** The keys of every check. */
-export const check: Section<CheckKeys> = {
-  at: "healthcheck",
-  keys: {
-    kind: text("How a backend is asked, or none."),
-    interval: duration("Time between two checks.").optional(),
-    timeout: duration("Limit of one check; 0 is 5s.").optional(),
-    fails: whole("Failures in a row that take a backend down.").default(1),
-    passes: whole("Passes in a row that bring it back.").default(1),
-    port: whole("Port that is checked instead of the backend's own.", 1, 65_535).optional(),
-    addr: address("Address that is checked instead of the backend's own, without a port.")
-      .optional(),
-    initial_status: z.enum(["healthy", "unhealthy"])
-      .describe("What a backend counts as before its first results.").optional(),
+    ).meta({
+      description: "The first that matches decides.",
+      form: "list of `allow NETWORK` and `deny NETWORK`",
+    }).default([]),
   },
   sections: [],
 };

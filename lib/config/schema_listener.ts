@@ -13,11 +13,16 @@ export type Inner = {
   readonly shown: KeyGroup;
 };
 
-const strings = (describe: string) => z.array(z.string()).describe(describe).optional();
+const strings = (describe: string) =>
+  z.array(z.string()).describe(describe).optional()
+    .meta({ otherwise: "none" });
+const version = (describe: string) =>
+  text(describe).meta({ enum: ["tls1", "tls1.1", "tls1.2", "tls1.3"] }).optional()
+    .meta({ otherwise: "the runtime's" });
 const tlsCommon = {
-  ciphers: strings("Cipher suites of TLS 1.2."),
-  min_version: text("tls1, tls1.1, tls1.2 or tls1.3.").optional(),
-  max_version: text("tls1, tls1.1, tls1.2 or tls1.3.").optional(),
+  ciphers: strings("Cipher suites of TLS 1.2.").meta({ otherwise: "the runtime's" }),
+  min_version: version("The oldest version of TLS that is spoken."),
+  max_version: version("The newest version of TLS that is spoken."),
   session_tickets: flag("Sessions can be resumed.").default(false),
 };
 const tlsShown = { ciphers: null, min_version: "", max_version: "", session_tickets: false };
@@ -25,6 +30,7 @@ const tlsShown = { ciphers: null, min_version: "", max_version: "", session_tick
 const sni: Inner = {
   section: {
     at: "servers.*.sni",
+    summary: "Leads a client to backends by the name that it asks for.",
     keys: {
       hostname_matching_strategy: z.enum(["exact", "regexp"])
         .describe("How a backend's sni is compared.").default("exact"),
@@ -44,18 +50,21 @@ const sni: Inner = {
 const tls: Inner = {
   section: {
     at: "servers.*.tls",
+    summary: "The certificates that clients see.",
     keys: {
       acme_hosts: strings("Host names whose certificates come from [acme]."),
-      cert_path: text("Certificate, PEM.").optional(),
-      key_path: text("Its key, PEM.").optional(),
+      cert_path: text("The file of the certificate, PEM.").optional().meta({ otherwise: "none" }),
+      key_path: text("The file of its key, PEM.").optional().meta({ otherwise: "none" }),
       ...tlsCommon,
       guard: z.enum(["auto", "always", "never"])
         .describe("Keeps clients that never finish a handshake away.").default("auto"),
       max_unfinished: whole("Unfinished handshakes that start the guard.", 1).default(512),
       handshake_timeout: duration("Longest handshake.", 1).default(5_000),
-      certificates: z.array(z.unknown()).describe("Further certificates.").default([]),
-      client_auth: text("Asks clients for certificates.").optional(),
-      client_ca_path: text("Who signs them, PEM.").optional(),
+      certificates: z.array(z.unknown())
+        .meta({ description: "Further certificates.", form: "list of tables" }).default([]),
+      client_auth: text("Asks clients for certificates.").optional().meta({ otherwise: "none" }),
+      client_ca_path: text("The file of who signs them, PEM.").optional()
+        .meta({ otherwise: "none" }),
     },
     sections: [],
   },
@@ -65,11 +74,13 @@ const tls: Inner = {
 const backendsTls: Inner = {
   section: {
     at: "servers.*.backends_tls",
+    summary: "Speaks TLS to the backends.",
     keys: {
       ignore_verify: flag("Takes any certificate.").default(false),
-      root_ca_cert_path: text("Authorities instead of the system's, PEM.").optional(),
-      cert_path: text("Client certificate, PEM.").optional(),
-      key_path: text("Its key, PEM.").optional(),
+      root_ca_cert_path: text("The file of the authorities to trust, PEM.").optional()
+        .meta({ otherwise: "the system's" }),
+      cert_path: text("The file of our certificate, PEM.").optional().meta({ otherwise: "none" }),
+      key_path: text("The file of its key, PEM.").optional().meta({ otherwise: "none" }),
       ...tlsCommon,
     },
     sections: [],
@@ -86,6 +97,7 @@ const backendsTls: Inner = {
 const udp: Inner = {
   section: {
     at: "servers.*.udp",
+    summary: "What makes a session of datagrams.",
     keys: {
       max_requests: whole("Packets of a client that end its session; 0 is no limit.", 0).default(0),
       max_responses: whole("Packets to a client that end its session.", 0).default(0),
@@ -103,6 +115,7 @@ const udp: Inner = {
 const proxyProtocol: Inner = {
   section: {
     at: "servers.*.proxy_protocol",
+    summary: "Tells backends the client's address.",
     keys: { version: z.enum(["1"]).describe("Version of the header sent to backends.") },
     sections: [],
   },

@@ -1,4 +1,8 @@
-/** Schemas of single values. What they say is the message and, after a line break, the hint. */
+/**
+ * Schemas of single values. What they say is the message and, after a line break, the hint. For the reference their
+ * `.meta()` has, beside the description, what types don't say: `form`, how a value is written, with `least` and `most`;
+ * `otherwise`, what holds where a key is left out and the schema has no default.
+ */
 import { z } from "zod";
 import { isIp, parseBind, parseCidr } from "../address.ts";
 import { parseDuration, printDuration } from "../duration.ts";
@@ -22,7 +26,10 @@ export function duration(text: string, least = 0): z.ZodType<number, string> {
       : `is too short\nat least ${printDuration(least)}`;
     context.addIssue({ code: "custom", message: `${quote(written)} ${wrong}` });
     return z.NEVER;
-  }).describe(text);
+  }).meta({
+    ...{ description: text, form: "duration" },
+    ...least > 0 ? { least: printDuration(least) } : {},
+  });
 }
 
 const KIB = 1024;
@@ -42,7 +49,7 @@ export function bufferSize(text: string): z.ZodType<number, string | number> {
     const message = `${quote(written)} ${wrong}\nfrom "1KiB" to "16MiB", for example "256KiB"`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
-  }).describe(text);
+  }).meta({ description: text, form: "size", least: "1KiB", most: "16MiB" });
 }
 
 function parseSize(written: string | number): number | undefined {
@@ -60,7 +67,7 @@ export function bind(text: string): z.ZodType<Bind, string> {
     if (typeof parsed !== "string") return parsed;
     context.addIssue({ code: "custom", message: parsed });
     return z.NEVER;
-  }).describe(text);
+  }).meta({ description: text, form: "address and port" });
 }
 
 /** Networks, `10.0.0.0/8`, or single addresses. */
@@ -71,7 +78,7 @@ export function networks(text: string): z.ZodType<string[], string[]> {
       const message = `${quote(written)} is not an address or network\nfor example "10.0.0.0/8"`;
       context.addIssue({ code: "custom", message });
     }),
-  ).describe(text);
+  ).meta({ description: text, form: "list of networks" });
 }
 
 /** An address literal of either family. */
@@ -80,7 +87,7 @@ export function address(text: string): z.ZodType<string, string> {
     if (isIp(written)) return;
     const message = `${quote(written)} is not an address\nfor example "10.0.0.1" or "2001:db8::1"`;
     context.addIssue({ code: "custom", message });
-  }).describe(text);
+  }).meta({ description: text, form: "address" });
 }
 
 /** A whole number, at least `least`. */
@@ -99,7 +106,7 @@ export function httpUrl(text: string): z.ZodType<string, string> {
     const message = `${quote(maskSecrets(written))} is not a URL of http or https\n` +
       "write it whole, for example http://10.0.0.1:8080/backends";
     context.addIssue({ code: "custom", message });
-  }).describe(text);
+  }).meta({ description: text, form: "URL" });
 }
 
 /** Any text. */

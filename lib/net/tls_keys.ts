@@ -10,12 +10,16 @@ export function tlsShape(prefix: string): z.ZodRawShape {
   return {
     [`${prefix}_tls_insecure`]: z.boolean().default(false)
       .describe("Takes any certificate, whoever has issued it."),
-    [`${prefix}_tls_cacert_path`]: path("Authorities to trust instead of the usual ones, PEM."),
+    [`${prefix}_tls_cacert_path`]: path(
+      "The file of the authorities to trust, PEM; if empty, the usual ones.",
+    ),
     [`${prefix}_tls_server_name`]: path(
       "The name that is asked for and that the certificate must have; if empty, the host's.",
     ),
-    [`${prefix}_tls_cert_path`]: path("Our certificate, PEM, where the other side asks for one."),
-    [`${prefix}_tls_key_path`]: path("Its key, PEM."),
+    [`${prefix}_tls_cert_path`]: path(
+      "The file of our certificate, PEM, where the other side asks for one; with its key or not at all.",
+    ),
+    [`${prefix}_tls_key_path`]: path("The file of its key, PEM."),
   };
 }
 

@@ -21,6 +21,7 @@ const PURE = [
   /^lib\/(overlay|operations|forget|conflicts|effective|state|reloads)\.ts$/,
   /^lib\/balance\//,
   /^lib\/config\//,
+  /^lib\/reference\//,
   /^lib\/stats\//,
   /^lib\/net\/dns\/(name|message|follow)\.ts$/,
   /^lib\/host\/budget\.ts$/,

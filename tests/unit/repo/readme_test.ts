@@ -1,22 +1,31 @@
 import assert from "node:assert/strict";
-import { discoveries } from "../../../discovery/registry.ts";
-import { checks } from "../../../health/registry.ts";
-import { strategies } from "../../../lib/balance/registry.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
 import { fromFileUrl } from "../../support/paths.ts";
+import { allKinds } from "../../support/reference.ts";
 
 const README = await Deno.readTextFile(fromFileUrl(new URL("../../../README.md", import.meta.url)));
-const kinds = { strategies, discoveries, checks };
 
 Deno.test("every configuration in the README loads without a warning", () => {
   const examples = [...README.matchAll(/```toml\n([\s\S]*?)```/g)].map(([, text]) => text!);
   assert.ok(examples.length >= 3);
   for (const text of examples) {
-    assert.deepEqual(loadConfig(text, { file: "README.md", format: "toml", kinds }).warnings, []);
+    assert.deepEqual(
+      loadConfig(text, { file: "README.md", format: "toml", kinds: allKinds }).warnings,
+      [],
+    );
   }
 });
 
-Deno.test("the README lists every strategy, in the registry's order", () => {
-  const listed = [...README.matchAll(/^\| `(\w+)`\s+\| /gm)].map(([, name]) => name);
-  for (const name of strategies.names()) assert.ok(listed.includes(name), name);
+/** Words in backticks of what a pattern's first group finds. */
+function named(pattern: RegExp): string[] {
+  const text = pattern.exec(README)?.[1] ?? "";
+  return [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+}
+
+Deno.test("the README lists every strategy, discovery and check, in the registries' order", () => {
+  const rows = /^\| strategy .*\n\|[ |-]+\n((?:\|.*\n)+)/m.exec(README)?.[1] ?? "";
+  const listed = rows.trimEnd().split("\n").map((row) => /^\| `(\w+)`/.exec(row)?.[1]);
+  assert.deepEqual(listed, allKinds.strategies.names());
+  assert.deepEqual(named(/^\*\*Discoveries\*\*([\s\S]*?)\n\n/m), allKinds.discoveries.names());
+  assert.deepEqual(named(/^\*\*Checks\*\*([\s\S]*?)\n\n/m), allKinds.checks.names());
 });
