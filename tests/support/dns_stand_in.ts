@@ -1,6 +1,7 @@
 /** A DNS server for answers that no real one gives. */
 import { encodeName } from "../../lib/net/dns/name.ts";
 import { TcpBackend, writeAll } from "./backends.ts";
+import { freePort } from "./clients.ts";
 
 /** What is sent back for a question, one message after the other; over TCP only the first. */
 export type Answerer = (question: Uint8Array, protocol: "udp" | "tcp") => readonly Uint8Array[];
@@ -18,8 +19,8 @@ export class DnsStandIn implements AsyncDisposable {
   }[] = [];
 
   constructor(readonly answer: Answerer) {
-    this.#tcp = new TcpBackend((conn) => this.#one(conn));
-    this.#udp = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: this.port });
+    this.#udp = udpSocket();
+    this.#tcp = new TcpBackend((conn) => this.#one(conn), (this.#udp.addr as Deno.NetAddr).port);
     this.#running = this.#serve();
   }
 
@@ -114,4 +115,15 @@ export function questionOf(question: Uint8Array): { name: string; type: number; 
     labels.push(new TextDecoder().decode(question.subarray(at + 1, at + 1 + question[at]!)));
   }
   return { name: labels.join("."), type: question[at + 2]!, end: at + 5 };
+}
+
+/** A port that is free for TCP too is taken for UDP. */
+function udpSocket(): Deno.DatagramConn {
+  for (;;) {
+    try {
+      return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: freePort() });
+    } catch {
+      // somebody has it for UDP
+    }
+  }
 }
