@@ -1,8 +1,9 @@
 import { parseBackendLine } from "../lib/backend_line.ts";
 import type { Kinds } from "../lib/config/load.ts";
-import { ConfigError, printProblem, StartError } from "../lib/errors.ts";
+import { ConfigError, printable, printProblem, StartError } from "../lib/errors.ts";
 import { backendKey, type Config } from "../lib/model.ts";
 import { metaOf } from "../lib/config/pool.ts";
+import { missingFiles } from "./check_files.ts";
 import { loadFile, type LoadFileOptions } from "./load_file.ts";
 import type { Output } from "./output.ts";
 
@@ -18,6 +19,9 @@ export async function checkCommand(
   try {
     const { config, warnings } = await loadFile(file, options);
     for (const warning of warnings) output.err(`warning: ${printProblem(warning)}\n`);
+    for (const line of await missingFiles(config, options.kinds)) {
+      output.err(`warning: ${file}: ${printable(line)}\n`);
+    }
     output.out(`${file}: ok, ${summary(config, options.kinds)}\n`);
     return 0;
   } catch (error) {

@@ -11,6 +11,7 @@ type Backend = {
   readonly stats: {
     readonly live: boolean;
     readonly draining?: boolean;
+    readonly last_check?: string;
     readonly discovered: boolean;
     readonly active_connections: number;
     readonly total_connections: number;
@@ -27,7 +28,18 @@ type Stats = {
   readonly refused: Readonly<Record<string, number>>;
 };
 
-const HEAD = ["", "STATE", "WEIGHT", "PRIO", "ACTIVE", "TOTAL", "REFUSED", "IN/s", "OUT/s"];
+const HEAD = [
+  "",
+  "STATE",
+  "WEIGHT",
+  "PRIO",
+  "ACTIVE",
+  "TOTAL",
+  "REFUSED",
+  "IN/s",
+  "OUT/s",
+  "LAST CHECK",
+];
 
 /** `twixt status`: a table of servers and their backends. Returns the exit code. */
 export async function statusCommand(remote: RemoteOptions, output: Output): Promise<number> {
@@ -39,7 +51,7 @@ export async function statusCommand(remote: RemoteOptions, output: Output): Prom
     if (stats === undefined) continue; // it has gone since it was listed
     rows.push(serverRow(name, server, stats), ...stats.backends.map(backendRow));
   }
-  output.out(rows.length === 1 ? "no servers\n" : printTable(rows));
+  output.out(rows.length === 1 ? "no servers\n" : printTable(rows, 2, HEAD.length - 1));
   return 0;
 }
 
@@ -58,7 +70,12 @@ function backendRow({ host, port, weight, priority, stats }: Backend): string[] 
     !stats.discovered ? "leaving" : stats.draining ? "draining" : stats.live ? "live" : "down",
     ...[weight, priority, stats.active_connections, stats.total_connections].map(String),
     ...[String(stats.refused_connections), bytes(stats.tx_second), bytes(stats.rx_second)],
+    shorten(stats.last_check ?? ""),
   ];
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
 /** `1.5M`: a count of bytes for people. */

@@ -1,5 +1,9 @@
-/** Rows as columns with equal widths, the first `left` columns to the left, the others to the right. */
-export function printTable(rows: readonly (readonly string[])[], left = 2): string {
+/** Rows as columns with equal widths, those from `left` to before `right` to the right, the others to the left. */
+export function printTable(
+  rows: readonly (readonly string[])[],
+  left = 2,
+  right = Infinity,
+): string {
   const count = Math.max(...rows.map((row) => row.length));
   const widths = Array.from(
     { length: count },
@@ -7,7 +11,9 @@ export function printTable(rows: readonly (readonly string[])[], left = 2): stri
   );
   const lines = rows.map((row) =>
     row.map((cell, column) =>
-      column < left ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+      column < left || column >= right
+        ? cell.padEnd(widths[column]!)
+        : cell.padStart(widths[column]!)
     ).join("  ").trimEnd()
   );
   return `${lines.join("\n")}\n`;

@@ -8,13 +8,18 @@ import type { Backend } from "../lib/model.ts";
 /** Tells of a row that was skipped. */
 export type Skip = (entry: string, why: string) => void;
 
-/** Backends of lines, each judged by `parse`, whose strings say what is wrong; blank ones don't count. @throws DiscoveryError */
+/**
+ * Backends of lines, each judged by `parse`, whose strings say what is wrong. Blank lines and comments (`#` at the
+ * beginning, or behind a blank) don't count. @throws DiscoveryError
+ */
 export function rowsOf(
   text: string,
   skip: Skip,
   parse: (line: string) => Backend | string = parseBackendLine,
 ): Backend[] {
-  const lines = text.replace(/^\ufeff/, "").split("\n").filter((line) => line.trim() !== "");
+  const lines = text.replace(/^\ufeff/, "").split("\n")
+    .map((line) => line.replace(/(^|\s)#.*/, ""))
+    .filter((line) => line.trim() !== "");
   return usable(lines, parse, (line) => printable(shorten(line.trim())), skip);
 }
 

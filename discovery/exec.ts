@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quote } from "../lib/config/issues.ts";
 import { DiscoveryError, messageOf, printable } from "../lib/errors.ts";
 import { MAX_OUTPUT_BYTES, type Ran } from "../lib/host/program.ts";
 import type { DiscoveryKind } from "../lib/kinds.ts";
@@ -17,7 +18,12 @@ export const exec: DiscoveryKind<ExecOptions> = {
   summary: "Runs a program; what it prints names the backends.",
   example: 'exec_command = ["/usr/local/bin/backends", "web"]',
   shape: {
-    exec_command: z.array(z.string()).min(1).superRefine(([program], context) => {
+    exec_command: z.array(z.string(), {
+      error: ({ input }) =>
+        typeof input === "string"
+          ? `${quote(input)} is not a list\nwrite program and arguments apart: ["/bin/ls", "-l"]`
+          : undefined,
+    }).min(1).superRefine(([program], context) => {
       if (program !== "") return;
       context.addIssue({ code: "custom", message: "names no program\nwrite its path first" });
     }).describe("The program and its arguments; no shell."),

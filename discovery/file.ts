@@ -19,10 +19,11 @@ export const file: DiscoveryKind<FileOptions> = {
   summary: "Reads a file that names the backends, and reads it again when it has changed.",
   example: 'file_path = "/etc/twixt/backends"',
   shape: {
-    file_path: text("The path of the file.").refine((path) => path !== "", "is empty"),
-    file_format: z.enum(["lines", "json"]).default("lines").describe(
+    file_path: text("The path of the file.").refine((path) => path !== "", "is empty")
+      .meta({ file: true }),
+    file_format: z.enum(["lines", "json"]).optional().describe(
       "What it holds: `lines` of `host:port weight=1 …`, or a `json` list of objects.",
-    ),
+    ).meta({ otherwise: "`json` where its name ends in `.json`, else `lines`" }),
   },
   find: read,
   async *watch(options, context) {
@@ -43,7 +44,7 @@ export const file: DiscoveryKind<FileOptions> = {
 
 /** Reads it once. @throws DiscoveryError when it can't be used. */
 async function read(
-  { file_path: path, file_format: format = "lines" }: FileOptions,
+  { file_path: path, file_format: format = /\.json$/i.test(path) ? "json" : "lines" }: FileOptions,
   { skip, signal }: DiscoveryContext,
 ): Promise<readonly Backend[]> {
   const reading = readPlainFile(path).catch((error) => {

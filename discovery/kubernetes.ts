@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { printHostPort } from "../lib/address.ts";
+import { filePath } from "../lib/config/values.ts";
 import { DiscoveryError, messageOf } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
@@ -62,12 +63,12 @@ const shape = {
     .meta({ otherwise: "the only one" }),
   kubernetes_mode: z.enum(["endpoints", "nodeport"]).default("endpoints")
     .describe("What is dialled: the pods themselves, or their nodes at the service's node port."),
-  kubernetes_token_path: z.string().default("")
-    .describe("The file with the token, read anew each time; if empty, the service account's."),
-  kubernetes_ca_path: z.string().default("")
-    .describe(
-      "The file of the authority of the API's certificate, PEM; if empty, the service account's.",
-    ),
+  kubernetes_token_path: filePath(
+    "The file with the token, read anew each time; if empty, the service account's.",
+  ),
+  kubernetes_ca_path: filePath(
+    "The file of the authority of the API's certificate, PEM; if empty, the service account's.",
+  ),
   kubernetes_insecure: z.boolean().default(false)
     .describe("Takes any certificate: whoever is in between can read the token."),
 };

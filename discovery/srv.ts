@@ -44,6 +44,9 @@ srv_lookup_pattern = "_web._tcp.example.com"`,
     const client = await clientOf(srv_lookup_server, srv_dns_protocol, signal);
     const { records, additional } = await resolve(client, srv_lookup_pattern, "SRV", signal);
     const rows = usable(records, skip);
+    if (rows.length === 0 && records.some(({ target }) => target !== "")) {
+      throw new DiscoveryError(`none of the records of "${srv_lookup_pattern}" can be used`);
+    }
     const addresses = await addressesOfTargets(client, rows, additional, context);
     if (rows.length > 0 && addresses.size === 0) {
       throw new DiscoveryError(`none of the targets of "${srv_lookup_pattern}" has an address`);

@@ -27,10 +27,10 @@ export const exec: CheckKind<ExecOptions> = {
         "`$host` and `$port` are replaced. No shell.",
     ),
     exec_expected_positive_output: z.string().default("").describe(
-      "Output that passes, compared without one line break at the end. Without both outputs, exit code 0 passes.",
+      "Output that passes, compared without one line break at the end; any other fails. Where both outputs are empty, exit code 0 passes.",
     ),
     exec_expected_negative_output: z.string().default("").describe(
-      "Output that fails. With any other output the backend stays what it is.",
+      "Output that fails; any other passes. Where both outputs are given, one that is neither leaves the backend what it is.",
     ),
   },
   commands: ({ exec_command }) => [
@@ -66,6 +66,7 @@ export function verdict(ran: Ran, options: ExecOptions): CheckResult {
   const text = `it said ${quoted(said)}`;
   if (said === positive) return { passed: true, text };
   if (said === negative) return { passed: false, text };
+  if (positive === "" || negative === "") return { passed: positive === "", text };
   return { passed: false, text: `${text}, neither yes nor no`, unclear: true };
 }
 

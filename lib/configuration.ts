@@ -257,7 +257,8 @@ export class Configuration implements Control {
     overlay: Overlay,
     about: { readonly server?: string; readonly forgotten?: readonly string[] },
   ): Promise<string> {
-    const { config } = effective(this.#base!, overlay, this.#reading);
+    const reading = { ...this.#reading, kept: this.#overlay };
+    const { config } = effective(this.#base!, overlay, reading);
     this.#started.hooks.check(this.config(), config);
     const cut = about.server === undefined ? {} : { cut: about.server };
     const { text } = await this.#supervisor.apply(config, cut);

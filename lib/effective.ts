@@ -15,6 +15,8 @@ export type EffectiveOptions = {
   readonly allowExec?: readonly string[] | undefined;
   /** Where the overlay stands, for messages. */
   readonly overlayFile: string;
+  /** What of the overlay stands there already; all of it when left out. */
+  readonly kept?: Overlay | undefined;
 };
 
 /** A configuration, and what the base alone has. */
@@ -42,10 +44,10 @@ export function effective(base: BaseText, overlay: Overlay, options: EffectiveOp
     });
     refuseIdle(loaded.config, base.file);
     refuseStrangers(loaded.config, base, options);
-    const warnings = moved(loaded.warnings, overlay, options.overlayFile);
+    const warnings = moved(loaded.warnings, overlay, options);
     return { ...loaded, warnings, inBase };
   } catch (error) {
-    throw error instanceof ConfigError ? blamed(error, overlay, options.overlayFile) : error;
+    throw error instanceof ConfigError ? blamed(error, overlay, options) : error;
   }
 }
 
@@ -68,24 +70,26 @@ function refuseStrangers(config: Config, base: BaseText, options: EffectiveOptio
   );
 }
 
-function blamed(error: ConfigError, overlay: Overlay, file: string): ConfigError {
+function blamed(error: ConfigError, overlay: Overlay, options: EffectiveOptions): ConfigError {
   const hint = "the API has added this server: give it back with twixt overlay forget, " +
-    `or mend ${file} while Twixt doesn't run`;
-  return new ConfigError(moved(error.problems, overlay, file, hint), error.warnings);
+    `or mend ${options.overlayFile} while Twixt doesn't run`;
+  return new ConfigError(moved(error.problems, overlay, options, hint), error.warnings);
 }
 
-/** What is said of a server that the API has added isn't about a line of the base. */
+/** What is said of a server that the API has added, or is adding now, isn't about a line of the base. */
 function moved(
   problems: readonly Problem[],
   overlay: Overlay,
-  file: string,
+  { overlayFile: file, kept = overlay }: EffectiveOptions,
   hint?: string,
 ): Problem[] {
   return problems.map((problem) => {
-    const [section, name] = problem.path;
-    const added = section === "servers" && Object.hasOwn(overlay.servers, name ?? "");
-    if (!added) return problem;
-    return { path: problem.path, message: problem.message, hint: hint ?? problem.hint, file };
+    const [section, name = ""] = problem.path;
+    if (section !== "servers" || !Object.hasOwn(overlay.servers, name)) return problem;
+    const { path, message } = problem;
+    return overlay.servers[name] === kept.servers[name]
+      ? { path, message, hint: hint ?? problem.hint, file }
+      : { path, message, hint: problem.hint };
   });
 }
 

@@ -66,6 +66,9 @@ export class Pool {
   readonly #sources: PoolSources;
   #adjustments: Adjustments;
   readonly #full = new Skips();
+  readonly #memberOptions: PoolOptions;
+  /** One of its backends is live; undefined before the first was. */
+  #served: boolean | undefined;
   #sent = "";
   #version = 0;
   readonly #onChange = () => this.#refresh();
@@ -79,6 +82,7 @@ export class Pool {
   ) {
     this.#adjustments = adjustments;
     const onChange = () => this.#refresh();
+    this.#memberOptions = { ...options, onHealth: () => this.#onHealth() };
     this.#sources = new PoolSources({ ...options, pool: spec.name, onChange });
     this.#sources.start(spec.discoveries);
     this.#refresh();
@@ -189,12 +193,31 @@ export class Pool {
     }
     for (const [key, want] of wanted) this.#want(key, want);
     this.#tellFull();
+    this.#tellServed();
     const table = this.table();
     const text = JSON.stringify(table);
     if (text === this.#sent) return;
     this.#sent = text;
     this.#version = this.options.onTable(table);
     if (left.length > 0) this.options.onLeave(left.map(([, member]) => member.slot), false);
+  }
+
+  #onHealth(): void {
+    this.options.onHealth?.();
+    this.#tellServed();
+  }
+
+  /** Tells when the last live backend has gone, and when there is one again. */
+  #tellServed(): void {
+    const served = this.#members.values().some((member) => member.serves);
+    const before = this.#served;
+    if (served === (before ?? false)) return;
+    this.#served = served;
+    if (before === undefined) return;
+    const { log } = this.options;
+    const { name: pool } = this.spec;
+    if (served) log.info("pool has live backends", { pool });
+    else log.error("pool has no live backend: its clients are turned away", { pool });
   }
 
   /** Tells of backends that there was no room for. */
@@ -252,7 +275,15 @@ export class Pool {
     const { name, check } = this.spec;
     const leftDown = this.options.leftDown?.[name]?.includes(key) ?? false;
     const live = check === undefined || (check.initiallyLive && !leftDown);
-    const member = new PoolMember(backend, address, slot, name, this.options, live, this.#onChange);
+    const member = new PoolMember(
+      backend,
+      address,
+      slot,
+      name,
+      this.#memberOptions,
+      live,
+      this.#onChange,
+    );
     this.#members.set(key, member);
     member.adjust(this.#adjustments[key]);
     member.startChecks(check);

@@ -33,6 +33,8 @@ export class PoolMember {
   #advice: Advice = {};
   #lastResult = "";
   #lastFailure = "";
+  /** The last check couldn't be made, for {@link #lastFailure}. */
+  #unchecked = false;
   /** The kind of check whose advice it has. */
   #advisor = "";
 
@@ -69,6 +71,11 @@ export class PoolMember {
     return !this.#health.live;
   }
 
+  /** It may get sessions, for all that checks and discovery say. */
+  get serves(): boolean {
+    return this.discovered && this.#health.live && this.address !== undefined;
+  }
+
   /** Its state and counters now. */
   status(): BackendStatus {
     return {
@@ -77,7 +84,7 @@ export class PoolMember {
       live: this.#health.live && this.address !== undefined,
       discovered: this.discovered,
       draining: this.draining || this.#advice.drain === true,
-      lastCheck: this.#lastResult,
+      lastCheck: this.#unchecked ? `couldn't be checked: ${this.#lastFailure}` : this.#lastResult,
       traffic: this.meter.read(),
     };
   }
@@ -174,6 +181,7 @@ export class PoolMember {
   }
 
   #observe(result: CheckResult, spec: CheckSpec): void {
+    this.#unchecked = result.ours === true;
     if (result.ours) return this.#checkFailed(result.text);
     if (result.unclear) return this.#unclear(result.text);
     this.#lastFailure = "";
@@ -231,12 +239,11 @@ export class PoolMember {
     this.#health = health;
     if (!flips) return;
     this.options.counters.setFlag(this.slot, DOWN, !health.live);
-    this.options.onHealth?.();
-    this.options.log.info(health.live ? "backend is live" : "backend is down", {
-      pool: this.poolName,
-      backend: backendKey(this.backend),
-      why: this.#lastResult,
-    });
+    const { log, onHealth } = this.options;
+    const about = { pool: this.poolName, backend: backendKey(this.backend), why: this.#lastResult };
+    if (health.live) log.info("backend is live", about);
+    else log.warning("backend is down", about);
+    onHealth?.();
   }
 }
 

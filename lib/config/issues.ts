@@ -47,7 +47,7 @@ export function wordsFor(key: string): z.core.$ZodErrorMap {
       case "unrecognized_keys":
         return `${issue.keys.map(quote).join(", ")} is unknown here`;
       default:
-        return `${shown} is not valid`;
+        return issue.input === undefined ? "is missing" : `${shown} is not valid`;
     }
   };
 }

@@ -114,6 +114,11 @@ export function text(describe: string): z.ZodType<string, string> {
   return z.string().describe(describe);
 }
 
+/** The path of a file that is read; `twixt check` warns where there is none. Empty by default. */
+export function filePath(describe: string): z.ZodType<string, string | undefined> {
+  return z.string().default("").describe(describe).meta({ file: true });
+}
+
 /** true or false. */
 export function flag(describe: string): z.ZodType<boolean, boolean> {
   return z.boolean().describe(describe);

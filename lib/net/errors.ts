@@ -101,8 +101,16 @@ const TEXTS: Readonly<Record<Happening, string>> = {
   other: "",
 };
 
+/** Messages of the runtime's that say little to whoever hasn't written it. */
+const PLAINER: readonly (readonly [RegExp, string])[] = [
+  [/InvalidContentType|wrong version number/, "it doesn't speak TLS there"],
+  [/^Parse Error: Expected HTTP/, "it doesn't speak HTTP there"],
+];
+
 /** What happened, for people. */
 export function whatHappened(error: unknown): string {
   const text = TEXTS[classifyDial(error)];
-  return text !== "" ? text : error instanceof Error ? error.message : String(error);
+  if (text !== "") return text;
+  const message = error instanceof Error ? error.message : String(error);
+  return PLAINER.find(([pattern]) => pattern.test(message))?.[1] ?? message;
 }

@@ -1,25 +1,24 @@
 /** The keys of a kind that speaks TLS to somebody else's server, under a prefix of its own. */
 import { z } from "zod";
+import { filePath } from "../config/values.ts";
 import type { KeyProblem } from "../kinds.ts";
 import type { TlsFiles } from "./tls_options.ts";
-
-const path = (describe: string) => z.string().default("").describe(describe);
 
 /** `PREFIX_tls_insecure` and so on. */
 export function tlsShape(prefix: string): z.ZodRawShape {
   return {
     [`${prefix}_tls_insecure`]: z.boolean().default(false)
       .describe("Takes any certificate, whoever has issued it."),
-    [`${prefix}_tls_cacert_path`]: path(
+    [`${prefix}_tls_cacert_path`]: filePath(
       "The file of the authorities to trust, PEM; if empty, the usual ones.",
     ),
-    [`${prefix}_tls_server_name`]: path(
+    [`${prefix}_tls_server_name`]: z.string().default("").describe(
       "The name that is asked for and that the certificate must have; if empty, the host's.",
     ),
-    [`${prefix}_tls_cert_path`]: path(
+    [`${prefix}_tls_cert_path`]: filePath(
       "The file of our certificate, PEM, where the other side asks for one; with its key or not at all.",
     ),
-    [`${prefix}_tls_key_path`]: path("The file of its key, PEM."),
+    [`${prefix}_tls_key_path`]: filePath("The file of its key, PEM."),
   };
 }
 

@@ -17,6 +17,8 @@ Deno.test("file takes lines or JSON", async () => {
   assert.deepEqual(await read({ file_path: path }), ["10.0.0.1:80"]);
   await Deno.writeTextFile(path, '[{"host":"::1","port":80}]');
   assert.deepEqual(await read({ file_path: path, file_format: "json" }), ["[::1]:80"]);
+  await Deno.rename(path, `${path}.json`);
+  assert.deepEqual(await read({ file_path: `${path}.json` }), ["[::1]:80"]);
 });
 
 Deno.test("file says what is wrong with a file, and waits for no pipe", async () => {

@@ -12,7 +12,8 @@ const usual = { paths: USUAL_PATHS, nested: true };
 
 Deno.test("rowsOf() takes lines of any ending, skips bad ones with a reason, and no blank ones", () => {
   const { skipped, skip } = skips();
-  const text = "\ufeff10.0.0.1:80\r\n\n  \n[::1]:81 weight=2\nnonsense\na:0\n10.0.0.2:82";
+  const text =
+    "\ufeff10.0.0.1:80\r\n\n  \n[::1]:81 weight=2 # second\n# nonsense\nnonsense\na:0\n10.0.0.2:82";
   assert.deepEqual(rowsOf(text, skip).map(backendKey), ["10.0.0.1:80", "[::1]:81", "10.0.0.2:82"]);
   assert.deepEqual(skipped, [
     'nonsense: "nonsense" has no port',

@@ -121,6 +121,11 @@ Deno.test("srv finds nobody where DNS says that there is nobody", async () => {
   assert.deepEqual((await outcome(zone([[0, 0, 80, ""]]))).found, []);
 });
 
+Deno.test("srv fails when none of the records can be used: the last list is better than none", async () => {
+  const { found } = await outcome(zone([[0, 0, 0, "a.test"]]));
+  assert.equal(found, `DiscoveryError: none of the records of "_web._tcp.test." can be used`);
+});
+
 Deno.test.each([
   { what: "the name doesn't exist", rcode: 3, why: /"_web\._tcp\.test" doesn't exist .*NXDOMAIN/ },
   {

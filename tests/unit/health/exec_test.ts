@@ -52,6 +52,9 @@ Deno.test.each([
     text: 'exit code 3: "1"',
   },
   { end: {}, expected: keys("1"), passed: false, text: 'it said ""' },
+  { end: { stdout: "2" }, expected: keys("1"), passed: false, text: 'it said "2"' },
+  { end: { stdout: "2" }, expected: keys("", "0"), passed: true, text: 'it said "2"' },
+  { end: { stdout: "0" }, expected: keys("", "0"), passed: false, text: 'it said "0"' },
   { end: {}, expected: keys("", "0"), passed: true, text: 'it said ""' },
   {
     end: { code: undefined, ended: "SIGSEGV", stdout: "1" },

@@ -167,8 +167,10 @@ Deno.test("checks flip a backend after enough results in a row, and the log says
   await clock.advance(1_000);
   assert.equal(cells.flags(2), 0);
   assert.deepEqual(log.lines, [
-    "info backend is down pool=p backend=10.0.0.1:80 why=connection refused",
+    "warning backend is down pool=p backend=10.0.0.1:80 why=connection refused",
+    "error pool has no live backend: its clients are turned away pool=p",
     "info backend is live pool=p backend=10.0.0.1:80 why=connected",
+    "info pool has live backends pool=p",
   ]);
   pool.stop(1);
   const asked = world.checked.length;
