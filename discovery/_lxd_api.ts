@@ -103,11 +103,12 @@ function explain(error: unknown, { place, pinnedIn }: Server): string {
     ? `${what}; put the server's certificate into lxd_config_directory as ` +
       "servercerts/REMOTE.crt, or take the one that it shows first by lxd_accept_server_cert = true"
     : `${what}; it isn't the certificate in ${pinnedIn}: it has been changed, or somebody else ` +
-      "answers. If LXD's administrator has changed it, remove that file";
+      "answers. If LXD's administrator has changed it, remove that file; for a second server give " +
+      "another lxd_server_remote_name";
 }
 
 /** Is it the other side's certificate that was refused? */
-export function isCertificateError(error: unknown): boolean {
+function isCertificateError(error: unknown): boolean {
   const text = `${(error as { code?: unknown }).code ?? ""} ${messageOf(error)}`;
   return /cert|issuer|self.signed|signature|altname/i.test(text);
 }

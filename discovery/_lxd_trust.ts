@@ -6,7 +6,6 @@ import { X509Certificate } from "node:crypto";
 import { fieldsOf } from "../lib/discovered.ts";
 import { messageOf, printable } from "../lib/errors.ts";
 import { createOnce } from "../lib/host/create_once.ts";
-import { MASK } from "../lib/mask.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { newKey, selfSigned } from "../lib/net/self_signed.ts";
 import { dialTls } from "../lib/net/tls_dial.ts";
@@ -132,9 +131,9 @@ export async function introduce(server: Server, trust: Trust, signal: AbortSigna
   const question = { path: "/1.0/certificates", body: { type: "client", name: "twixt", password } };
   const { status, error } = await ask(server, question, signal);
   if (status < 300 || /already/i.test(error)) return; // another pool was faster
-  const said = error.replaceAll(password, MASK);
   const remedy = `check lxd_server_remote_password, or ${byHand}`;
-  throw failure(place, `it didn't take our certificate and password (${said}); ${remedy}`);
+  // what it says isn't told: it may repeat the password
+  throw failure(place, `it didn't take our certificate and password (status ${status}); ${remedy}`);
 }
 
 function isThere(path: string): boolean {

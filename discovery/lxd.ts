@@ -38,7 +38,8 @@ export const lxd: DiscoveryKind<LxdOptions> = {
     }).describe("The server: https://host:port or unix:///path of its socket."),
     lxd_server_remote_name: z.string().superRefine((written, context) => {
       if (/^(?!\.{0,2}$)[^/\0]{1,200}$/.test(written)) return;
-      context.addIssue({ code: "custom", message: "is no name of a file\nfor example local" });
+      const message = `${JSON.stringify(written)} is no name of a file\nfor example "local"`;
+      context.addIssue({ code: "custom", message });
     }).describe("What the server's certificate is filed under, in servercerts/.").default("local"),
     lxd_server_remote_password: text(
       "Its trust password, or a token of lxc config trust add, which makes our certificate known.",
