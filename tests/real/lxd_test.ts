@@ -216,7 +216,10 @@ if (byDenoRun) {
       assert.equal((await Deno.readTextFile(filed)).trim(), own.trim());
       const wrong = { ...trusting, lxd_server_remote_password: "incorrect" };
       await assert.rejects(ask(wrong), (error: Error) => {
-        assert.match(error.message, /didn't take our certificate and password \(.+\); check/);
+        assert.match(
+          error.message,
+          /didn't take our certificate and password \(status 403\); check/,
+        );
         assert(!error.message.includes("incorrect"));
         return true;
       });
