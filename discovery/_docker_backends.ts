@@ -1,8 +1,8 @@
 /** Which backends containers and tasks make. Pure: values in, values out. */
 import { parseHostPort, printHostPort } from "../lib/address.ts";
-import { parseFact } from "../lib/backend_fields.ts";
 import type { Backend } from "../lib/model.ts";
 import { type Instance, type Skip, skipped } from "./_docker_answers.ts";
+import { labelled } from "./_labels.ts";
 
 /** What is wanted of an instance. */
 export type Wanted = {
@@ -76,30 +76,6 @@ function publishedPlaces(instance: Instance, wanted: Wanted): string | readonly 
 }
 
 const isEverywhere = (ip: string): boolean => ip === "" || ip === "0.0.0.0" || ip === "::";
-
-type Labelled = Pick<Backend, "weight" | "priority" | "maxConnections" | "sni">;
-
-/** What labels say of a backend; a string says which is wrong. */
-export function labelled(labels: Readonly<Record<string, string>>): Labelled | string {
-  const wrong: string[] = [];
-  const number = (name: string, other: number): number => {
-    const text = labels[name];
-    if (text === undefined) return other;
-    const said = parseFact(text);
-    if (said !== undefined) return said;
-    wrong.push(`its label ${name} is ${JSON.stringify(text.slice(0, 40))}, no number from 0`);
-    return other;
-  };
-  const sni = labels["twixt.sni"] ?? labels["sni"] ?? "";
-  if (/\s/.test(sni)) wrong.push("its label sni has a blank in it");
-  const found = {
-    weight: number("twixt.weight", 1),
-    priority: number("twixt.priority", 1),
-    maxConnections: number("twixt.max_connections", 0),
-    sni,
-  };
-  return wrong[0] ?? found;
-}
 
 /** The value of a variable; empty when it isn't set, or has no name. */
 export function variable(env: readonly string[], name: string): string {

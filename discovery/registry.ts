@@ -7,6 +7,7 @@ import { exec } from "./exec.ts";
 import { file } from "./file.ts";
 import { json } from "./json.ts";
 import { kubernetes } from "./kubernetes.ts";
+import { lxd } from "./lxd.ts";
 import { plaintext } from "./plaintext.ts";
 import { srv } from "./srv.ts";
 import { staticList } from "./static.ts";
@@ -14,6 +15,5 @@ import { staticList } from "./static.ts";
 /** Every discovery. A new one is a new file, a line here, and a test. */
 export const discoveries: Registry<DiscoveryKind> = new Registry(
   "discovery",
-  [staticList, srv, dns, docker, consul, kubernetes, exec, plaintext, json, file],
-  ["lxd"],
+  [staticList, srv, dns, docker, consul, kubernetes, lxd, exec, plaintext, json, file],
 );

@@ -22,6 +22,8 @@ export const ignoredDefaults: Readonly<Record<string, string>> = {
 export const blankMeansAbsent: ReadonlySet<string> = new Set([
   ...["level", "output", "format", "protocol", "balance", "failpolicy", "default"],
   "srv_dns_protocol",
+  ...["lxd_server_remote_name", "lxd_config_directory"],
+  ...["lxd_container_interface", "lxd_container_address_type"],
   ...["interval", "timeout", "initial_status", "read_timeout"],
   ...["client_idle_timeout", "backend_idle_timeout", "backend_connection_timeout"],
 ]);

@@ -1,3 +1,5 @@
+import { X509Certificate } from "node:crypto";
+import type { PeerCertificate } from "node:tls";
 import { readPemFile } from "../source/pem.ts";
 
 /** How a TLS connection to somebody else's server is made. Paths are read at each use: files may be renewed. */
@@ -20,6 +22,8 @@ export type TlsOptions = {
   readonly key?: string;
   readonly rejectUnauthorized: boolean;
   readonly servername?: string;
+  /** Asked once the certificate has been verified, in place of a look at the names in it. */
+  readonly checkServerIdentity?: (host: string, cert: PeerCertificate) => Error | undefined;
 };
 
 /** Reads the files. @throws StartError that names the one that can't be used. */
@@ -31,5 +35,20 @@ export function tlsOptions(files: TlsFiles): TlsOptions {
     ...certPath ? { cert: readPemFile(certPath, "CERTIFICATE") } : {},
     ...keyPath ? { key: readPemFile(keyPath, "PRIVATE KEY") } : {},
     ...serverName ? { servername: serverName } : {},
+  };
+}
+
+/**
+ * Takes this very certificate alone, in PEM form, whatever names it has. One that isn't signed by itself needs its
+ * `authority` as well: the runtime verifies chains to their end.
+ * @throws Error where it can't be read.
+ */
+export function pinned(cert: string, authority?: string): TlsOptions {
+  const { raw } = new X509Certificate(cert);
+  return {
+    ca: authority === undefined ? cert : `${cert}\n${authority}`,
+    rejectUnauthorized: true,
+    checkServerIdentity: (_, shown) =>
+      raw.equals(shown.raw) ? undefined : new Error("it shows another certificate"),
   };
 }

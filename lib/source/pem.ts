@@ -29,3 +29,9 @@ export function readPemFile(path: string, label: "CERTIFICATE" | "PRIVATE KEY"):
     "convert it: openssl … -outform PEM",
   );
 }
+
+/** A certificate in DER as PEM. */
+export function certificatePem(der: Uint8Array): string {
+  const lines = der.toBase64().match(/.{1,64}/g) ?? [];
+  return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
+}

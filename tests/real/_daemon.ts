@@ -1,6 +1,6 @@
 /** Daemons of one test, in the foreground, with files of their own. */
 import { until } from "../support/backends.ts";
-import { type Argv, find, spawn } from "../support/real.ts";
+import { type Argv, find, run, spawn } from "../support/real.ts";
 
 /** Who daemons run as where we are root: PostgreSQL refuses root. */
 const NOBODY = 65_534;
@@ -40,15 +40,20 @@ export class Daemon implements AsyncDisposable {
     this.#readers = [this.#read(child.stdout), this.#read(child.stderr)];
   }
 
-  /** Starts it, see {@link unprivileged}; resolves when it accepts connections on a port of loopback. */
-  static async start(argv: Argv, port: number, hostname = "127.0.0.1"): Promise<Daemon> {
+  /** Starts it, see {@link unprivileged}; resolves when it accepts connections on a port of loopback, or is `ready`. */
+  static async start(
+    argv: Argv,
+    ready: number | (() => Promise<boolean>),
+    hostname = "127.0.0.1",
+  ): Promise<Daemon> {
+    const works = typeof ready === "number" ? () => accepts(ready, hostname) : ready;
     const daemon = new Daemon(spawn(argv, "null"));
     const ended = daemon.child.status.then(({ code }) => {
       throw new Error(`it ended with ${code}`);
     });
     try {
       await Promise.race([
-        until(() => accepts(port, hostname), 20_000, "its first connection"),
+        until(works, 20_000, "its first connection"),
         ended,
       ]);
     } catch (error) {
@@ -101,4 +106,18 @@ async function accepts(port: number, hostname: string): Promise<boolean> {
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
+}
+
+/** Waits for its turn among tests that share something of the host's. Closing the file lets the next begin. */
+export async function onlyOne(what: string): Promise<Deno.FsFile> {
+  const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/twixt-real-${what}.lock`;
+  const file = await Deno.open(path, { create: true, write: true });
+  await file.lock(true);
+  return file;
+}
+
+/** Unmounts all that is mounted in a folder, the innermost first. */
+export async function unmount(folder: string): Promise<void> {
+  const list = `awk -v at=${folder}/ 'index($2, at) == 1 { print $2 }' /proc/mounts | tac`;
+  await run(["sh", "-c", `${list} | xargs -r -n 1 umount`]);
 }

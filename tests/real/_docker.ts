@@ -1,6 +1,6 @@
 import { run } from "../support/real.ts";
 import { until } from "../support/backends.ts";
-import { bound, Daemon, Folder, freePort } from "./_daemon.ts";
+import { bound, Daemon, Folder, freePort, onlyOne, unmount } from "./_daemon.ts";
 
 /** The programs that {@link Docker} needs. */
 export const DOCKER_PROGRAMS = [
@@ -29,7 +29,7 @@ export class Docker implements AsyncDisposable {
 
   /** Starts it. `args` are more options of dockerd. */
   static async start(args: readonly string[] = ["--tls=false"]): Promise<Docker> {
-    const lock = await onlyOne();
+    const lock = await onlyOne("docker"); // all daemons share one default bridge and its rules
     const docker = new Docker(await Folder.make(), freePort(), args, lock, await Network.now());
     try {
       await docker.restart();
@@ -135,14 +135,6 @@ export class Docker implements AsyncDisposable {
   }
 }
 
-/** Waits for its turn: all daemons share one default bridge and its rules. Closing the file lets the next begin. */
-async function onlyOne(): Promise<Deno.FsFile> {
-  const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/twixt-real-docker.lock`;
-  const file = await Deno.open(path, { create: true, write: true });
-  await file.lock(true);
-  return file;
-}
-
 /** Ends what containers are left when no daemon was to be had that does it: those whose files are in a folder. */
 async function endContainers(folder: string): Promise<void> {
   const all = (await run(["ps", "-eo", "pid,ppid,args"])).split("\n").map((line) => line.trim());
@@ -151,12 +143,6 @@ async function endContainers(folder: string): Promise<void> {
   const theirs = all.map((line) => line.split(/\s+/))
     .filter(([, parent]) => keepers.includes(parent!)).map(([pid]) => pid!);
   for (const pid of [...theirs, ...keepers]) await run(["sh", "-c", `kill -9 ${pid} 2>&1 || true`]);
-}
-
-/** Unmounts all that is mounted in a folder, the innermost first. */
-async function unmount(folder: string): Promise<void> {
-  const list = `awk -v at=${folder}/ 'index($2, at) == 1 { print $2 }' /proc/mounts | tac`;
-  await run(["sh", "-c", `${list} | xargs -r -n 1 umount`]);
 }
 
 /** The image and the command of a container that says something by HTTP on port 80. */

@@ -80,10 +80,10 @@ export class ProgramSource implements LocalSource {
   }
 }
 
-/** A web server, on a port that stays its own while it is down. */
+/** A web server at an address that stays its own while it is down. */
 export class PageSource implements LocalSource {
   readonly options: Readonly<Record<string, unknown>>;
-  readonly #port: number;
+  readonly #at: { readonly hostname: string; readonly port: number } | { readonly path: string };
   #server: Deno.HttpServer | undefined;
   #text: string | undefined = "";
   #waiting: (() => void)[] = [];
@@ -91,11 +91,20 @@ export class PageSource implements LocalSource {
   /**
    * @param key The discovery's key for its address.
    * @param print Rows as it sends them.
+   * @param path Of a unix socket, where it isn't on a port of loopback.
+   * @param more Keys beside the address.
    */
-  constructor(key: string, readonly print: (rows: readonly string[]) => string) {
+  constructor(
+    key: string,
+    readonly print: (rows: readonly string[]) => string,
+    path?: string,
+    more: Readonly<Record<string, unknown>> = {},
+  ) {
     using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.#port = free.addr.port;
-    this.options = { [key]: `http://127.0.0.1:${this.#port}/list` };
+    const { port } = free.addr;
+    this.#at = path === undefined ? { hostname: "127.0.0.1", port } : { path };
+    const url = path === undefined ? `http://127.0.0.1:${port}/list` : `unix://${path}`;
+    this.options = { ...more, [key]: url };
   }
 
   say(rows: readonly string[]): Promise<void> {
@@ -121,11 +130,13 @@ export class PageSource implements LocalSource {
   async #answer(text: string | undefined): Promise<void> {
     this.#text = text;
     this.#release();
-    const options = { hostname: "127.0.0.1", port: this.#port, onListen: () => {} };
-    this.#server ??= Deno.serve(options, async () => {
-      if (this.#text === undefined) await new Promise<void>((end) => this.#waiting.push(end));
-      return new Response(this.#text ?? "");
-    });
+    this.#server ??= Deno.serve(
+      { ...this.#at, onListen: () => {} } as Deno.ServeTcpOptions,
+      async () => {
+        if (this.#text === undefined) await new Promise<void>((end) => this.#waiting.push(end));
+        return new Response(this.#text ?? "");
+      },
+    );
   }
 
   #release(): void {
@@ -143,4 +154,38 @@ export function jsonOf(rows: readonly string[]): string {
     const [host, port] = row.split(":");
     return { host, port: Number(port) };
   }));
+}
+
+/** What speaks LXD's API over a socket of its own; rows are containers with an address and a key for the port. */
+export class LxdSource extends PageSource {
+  readonly #folder: TemporaryFolder;
+
+  constructor() {
+    const folder = new TemporaryFolder();
+    const none = ["label_key", "label_value", "interface_key", "sni_key"];
+    const more = {
+      ...Object.fromEntries(none.map((key) => [`lxd_container_${key}`, ""])),
+      lxd_container_port: 0,
+      lxd_container_port_key: "user.port",
+      lxd_container_interface: "eth0",
+      lxd_container_address_type: "IPv4",
+    };
+    super("lxd_server_address", instancesOf, `${folder.path}/socket`, more);
+    this.#folder = folder;
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+function instancesOf(rows: readonly string[]): string {
+  const metadata = rows.map((row) => {
+    const [address, port] = row.split(":");
+    const network = { eth0: { addresses: [{ family: "inet", address, scope: "global" }] } };
+    const config = { "user.port": port };
+    return { name: row, status: "Running", type: "container", config, state: { network } };
+  });
+  return JSON.stringify({ type: "sync", metadata });
 }

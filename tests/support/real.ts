@@ -27,6 +27,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ip: "iproute2",
   sysctl: "procps",
   umount: "mount",
+  lxc: "lxd",
+  nft: "nftables",
 };
 
 /**

@@ -32,7 +32,7 @@ bind = "127.0.0.1:3002"
 discovery = { kind = "file", file_path = "${file}" }
 healthcheck = { kind = "exec", interval = "1s", exec_command = "looked-for-in-PATH" }
 `;
-  return loadConfig({ text, file: "twixt.toml", format: "toml" }, { kinds }).config;
+  return loadConfig(text, { file: "twixt.toml", format: "toml", kinds }).config;
 }
 
 Deno.test("missingFiles() names files, certificates and programs that aren't there", async () => {

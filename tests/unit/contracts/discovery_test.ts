@@ -15,6 +15,7 @@ import {
   FileSource,
   jsonOf,
   type LocalSource,
+  LxdSource,
   PageSource,
   ProgramSource,
 } from "../../support/local_sources.ts";
@@ -38,6 +39,7 @@ const TESTED: Readonly<Record<string, Tested>> = {
   },
   plaintext: { make: () => new PageSource("plaintext_endpoint", LINES) },
   json: { make: () => new PageSource("json_endpoint", jsonOf) },
+  lxd: { make: () => new LxdSource() },
   file: {
     make: () => new FileSource(),
     not: { hang: "only a dead network disk does that, and none is at hand" },
@@ -50,7 +52,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   srv: "tests/real/ asks real DNS servers",
   dns: "tests/real/ asks real DNS servers",
   docker: "tests/real/ asks a real daemon",
-  lxd: "tests/real/ asks a real daemon",
   consul: "tests/real/ asks a real agent",
   kubernetes: "tests/e2e/ replays recorded answers",
 };

@@ -8,12 +8,8 @@ import {
   tasksIn,
 } from "../../../discovery/_docker_answers.ts";
 import { parseEndpoint } from "../../../discovery/_docker_api.ts";
-import {
-  backendsOf,
-  hasLabel,
-  labelled,
-  type Wanted,
-} from "../../../discovery/_docker_backends.ts";
+import { backendsOf, hasLabel, type Wanted } from "../../../discovery/_docker_backends.ts";
+import { labelled } from "../../../discovery/_labels.ts";
 import { backendKey } from "../../../lib/model.ts";
 import { fromFileUrl } from "../../support/paths.ts";
 

@@ -27,7 +27,7 @@ const PURE = [
   /^lib\/host\/budget\.ts$/,
   /^lib\/source\/consul_index\.ts$/,
   /^lib\/discovered\.ts$/,
-  /^discovery\/_kubernetes_slices\.ts$/,
+  /^discovery\/_(kubernetes_slices|lxd_containers|labels)\.ts$/,
 ];
 
 type Source = { readonly path: string; readonly text: string };
