@@ -87,7 +87,7 @@ Deno.test.each([
   {
     what: "an address that is none",
     row: container({}, [address("10.0.0.1/24")]),
-    why: /^one: ".*" has no valid host/,
+    why: /^one: its host ".*" is neither a name nor an address/,
   },
   {
     what: "no port",
@@ -381,7 +381,8 @@ Deno.test("lxd says that there is no port, and no socket", async () => {
     { key: "lxd_container_port", message: "is missing\ngive it, or lxd_container_port_key" },
   ]);
   assert.deepEqual(lxd.problems!({ ...options, lxd_container_port_key: "user.port" }), []);
-  const lxd_server_address = `unix://${played.folder.path}/none`;
+  await using folder = new TemporaryFolder();
+  const lxd_server_address = `unix://${folder.path}/none`;
   await using none = new Played(() => sync([]), { lxd_server_address });
   await assert.rejects(
     none.find(),
