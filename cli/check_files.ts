@@ -39,7 +39,7 @@ function filesOf({ pools, api }: Config, kinds: Kinds): Named[] {
 
 /** Programs that are named by their path; others are looked for in PATH. */
 function programsOf(config: Config, kinds: Kinds): Named[] {
-  return commandsOf(config, kinds).map(([program = ""]) => program)
+  return commandsOf(config, kinds).map(({ argv: [program = ""] }) => program)
     .filter((program) => program.includes("/"))
     .map((path) => ({ key: "exec_command", path }));
 }

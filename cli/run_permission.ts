@@ -28,10 +28,10 @@ export function refuseCommands(
   kinds: Kinds,
   mayRun: (program: string) => boolean = isGranted,
 ): void {
-  const refused = commandsOf(config, kinds).find(([program = ""]) => !mayRun(program));
+  const refused = commandsOf(config, kinds).find(({ argv: [program = ""] }) => !mayRun(program));
   if (refused === undefined) return;
   throw new StartError(
-    `${refused[0]} can't be run: this process gave up running programs at its start`,
+    `${refused.argv[0]} can't be run: this process gave up running programs at its start`,
     "it needs a restart, or --takeover; --keep-permissions keeps it able to",
   );
 }

@@ -54,6 +54,11 @@ export function consulIn(surroundings: ConsulSurroundings): DiscoveryKind<Consul
 consul_service_name = "web"`,
     shape,
     problems: (options) => tlsProblems("consul", options),
+    guarded: ({ consul_host, consul_acl_token }) =>
+      consul_host.startsWith("unix:") ||
+        (consul_acl_token === "" && surroundings.token() !== undefined)
+        ? [consul_host]
+        : [],
     async find(options, { signal, skip }) {
       const answer = await ask(options, surroundings, 0, signal);
       return consulBackends(answer.text, skip);

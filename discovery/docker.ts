@@ -80,6 +80,7 @@ docker_container_label = "app=web"`,
     ).default(false),
   },
   problems: (options) => tlsProblems("docker", options),
+  guarded: ({ docker_endpoint: endpoint }) => endpoint.startsWith("unix:") ? [endpoint] : [],
   find: async (options, context) => await list(daemonOf(options), options, context),
   watch,
 };

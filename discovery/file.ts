@@ -25,6 +25,7 @@ export const file: DiscoveryKind<FileOptions> = {
       "What it holds: `lines` of `host:port weight=1 …`, or a `json` list of objects.",
     ).meta({ otherwise: "`json` where its name ends in `.json`, else `lines`" }),
   },
+  guarded: ({ file_path }) => [file_path],
   find: read,
   async *watch(options, context) {
     const { signal } = context;

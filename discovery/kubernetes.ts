@@ -42,6 +42,8 @@ export function kubernetesIn(
     summary: "The ready pods of a Kubernetes service, or the nodes they run on, as they change.",
     example: 'kubernetes_service = "web"',
     shape,
+    guarded: ({ kubernetes_api, kubernetes_token_path }) =>
+      [kubernetes_api, kubernetes_token_path].filter((one) => one !== ""),
     find: (options, context) => find(place(options, surroundings), context),
     watch: (options, context) => follow(options, surroundings, context),
   };

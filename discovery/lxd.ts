@@ -73,6 +73,10 @@ lxd_container_port = 80`,
     port === 0 && key === ""
       ? [{ key: "lxd_container_port", message: "is missing\ngive it, or lxd_container_port_key" }]
       : [],
+  guarded: ({ lxd_server_address: address, lxd_config_directory: path }) => [
+    ...path === "" ? [] : [path],
+    ...address.startsWith("unix:") ? [address] : [],
+  ],
   async find(options, { signal, skip }) {
     const wanted = wantedBy(options);
     const place = parseAddress(options.lxd_server_address);

@@ -3,6 +3,7 @@ import { commandsOf, strangersAmong } from "./commands.ts";
 import { quote } from "./config/issues.ts";
 import { type Kinds, loadConfig, type Loaded } from "./config/load.ts";
 import { ConfigError, ForbiddenError, type Problem } from "./errors.ts";
+import { guardedOf } from "./guarded.ts";
 import type { Config } from "./model.ts";
 import { amend, type Overlay, type Sections, sectionsOf } from "./overlay.ts";
 import type { BaseText } from "./source/source.ts";
@@ -56,17 +57,28 @@ export function baseAlone(base: BaseText, options: EffectiveOptions): Config {
   return loadConfig(base.text, { ...base, kinds: options.kinds, lenient: options.lenient }).config;
 }
 
-/** Whoever may change servers through the API mustn't get to run programs by that. */
+/** Whoever may change servers through the API mustn't get to run programs, or to see files, by that. */
 function refuseStrangers(config: Config, base: BaseText, options: EffectiveOptions): void {
   const { kinds, allowExec = [] } = options;
   const commands = commandsOf(config, kinds);
-  if (commands.length === 0) return;
-  const known = commandsOf(baseAlone(base, options), kinds);
-  const [stranger] = strangersAmong(commands, known, allowExec);
-  if (stranger === undefined) return;
+  const guarded = guardedOf(config, kinds);
+  if (commands.length + guarded.length === 0) return;
+  const alone = baseAlone(base, options);
+  const [stranger] = strangersAmong(commands, commandsOf(alone, kinds), allowExec);
+  if (stranger !== undefined) {
+    throw new ForbiddenError(
+      `${quote(stranger.argv[0])} with these arguments is no command of the configuration file's ${
+        stranger.sort === "check" ? "checks" : "discoveries"
+      }`,
+      "servers that the API adds may run only these, and programs that --allow-exec PATH,… names",
+    );
+  }
+  const known = guardedOf(alone, kinds);
+  const unknown = guarded.find((one) => !known.includes(one));
+  if (unknown === undefined) return;
   throw new ForbiddenError(
-    `${quote(stranger[0])} with these arguments is no command of the configuration file`,
-    "servers that the API adds may run only these, and programs that --allow-exec PATH,… names",
+    `${quote(unknown)} is named nowhere in the configuration file`,
+    "servers that the API adds may use only files, sockets and places for tokens that stand there",
   );
 }
 

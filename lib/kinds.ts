@@ -86,6 +86,11 @@ export type DiscoveryKind<Options = any> = KindWithKeys & {
   watch?(options: Options, context: DiscoveryContext): AsyncIterable<readonly Backend[]>;
   /** The programs that it would run. */
   commands?(options: Options): readonly Argv[];
+  /**
+   * Files and sockets that it reads, sends or writes, and places that it sends this host's own tokens to. Whoever may change
+   * servers through the API mustn't get at others than those of the configuration's file.
+   */
+  guarded?(options: Options): readonly string[];
 };
 
 /** The answer of one check. */

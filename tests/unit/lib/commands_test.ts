@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { commandsOf, strangersAmong } from "../../../lib/commands.ts";
+import { type Command, commandsOf, strangersAmong } from "../../../lib/commands.ts";
 import { type Kinds, loadConfig } from "../../../lib/config/load.ts";
 import { effective } from "../../../lib/effective.ts";
 import { ForbiddenError } from "../../../lib/errors.ts";
@@ -47,14 +47,20 @@ Deno.test("commandsOf() finds the commands of discoveries and checks, each once"
       b: server(["/bin/a", "x"], 1001, { healthcheck }),
       c: server(["/bin/a", "y"], 1002),
     }),
-    [["/bin/a", "x"], ["/bin/check"], ["/bin/a", "y"]],
+    [
+      { sort: "discovery", argv: ["/bin/a", "x"] },
+      { sort: "check", argv: ["/bin/check"] },
+      { sort: "discovery", argv: ["/bin/a", "y"] },
+    ],
   );
 });
 
 Deno.test("strangersAmong() goes by the whole command, or by an allowed program", () => {
-  const known = [["/bin/sh", "-c", "ls"]];
-  const find = (argv: string[], allowed: string[] = []) => strangersAmong([argv], known, allowed);
+  const known: Command[] = [{ sort: "check", argv: ["/bin/sh", "-c", "ls"] }];
+  const find = (argv: string[], allowed: string[] = [], sort: Command["sort"] = "check") =>
+    strangersAmong([{ sort, argv }], known, allowed).map(({ argv }) => argv);
   assert.deepEqual(find(["/bin/sh", "-c", "ls"]), []);
+  assert.equal(find(["/bin/sh", "-c", "ls"], [], "discovery").length, 1);
   assert.deepEqual(find(["/bin/sh", "-c", "rm"]), [["/bin/sh", "-c", "rm"]]);
   assert.deepEqual(find(["/bin/sh", "-c,ls"]), [["/bin/sh", "-c,ls"]]);
   assert.deepEqual(find(["/bin/x", "y"], ["/bin/x"]), []);
@@ -80,12 +86,57 @@ Deno.test.each([
     assert.ok(error instanceof ForbiddenError);
     assert.equal(
       error.message,
-      `"${argv![0]}" with these arguments is no command of the configuration file`,
+      `"${argv![0]}" with these arguments is no command of the configuration file's discoveries`,
     );
     assert.match(error.hint, /--allow-exec PATH/);
     return true;
   });
 });
+
+const list = (file_path: string, port: number) => ({
+  bind: `127.0.0.1:${port}`,
+  discovery: { kind: "file", file_path },
+});
+const cluster = (api: string, token: string, port: number) => ({
+  bind: `127.0.0.1:${port}`,
+  discovery: {
+    kind: "kubernetes",
+    kubernetes_api: api,
+    kubernetes_service: "web",
+    kubernetes_token_path: token,
+  },
+});
+const READING = base({ a: list("/a", 1000), b: cluster("https://k", "/token", 1001) });
+
+Deno.test.each([
+  { what: "a file of the file's", section: list("/a", 1002) },
+  { what: "another file", section: list("/etc/shadow", 1002), refused: "/etc/shadow" },
+  { what: "a token at its place", section: cluster("https://k", "/token", 1002) },
+  {
+    what: "a token elsewhere",
+    section: cluster("https://x", "/token", 1002),
+    refused: "https://x",
+  },
+  {
+    what: "our own token elsewhere",
+    section: cluster("https://x", "", 1002),
+    refused: "https://x",
+  },
+  { what: "another token", section: cluster("https://k", "/key", 1002), refused: "/key" },
+  { what: "our own token in our cluster", section: cluster("", "", 1002) },
+])(
+  "effective() asks of an overlay with $what: is $refused in the file?",
+  ({ section, refused }) => {
+    const load = () =>
+      effective(READING, added(section), { kinds, lenient: false, overlayFile: "o" });
+    if (refused === undefined) return void load();
+    assert.throws(load, (error) => {
+      assert.ok(error instanceof ForbiddenError);
+      assert.equal(error.message, `"${refused}" is named nowhere in the configuration file`);
+      return true;
+    });
+  },
+);
 
 Deno.test("effective() lets the overlay run what the file runs in a server that was removed", () => {
   const overlay = { ...NO_OVERLAY, servers: { web: null, new: server(["/bin/a", "x"], 1001) } };
