@@ -1,3 +1,4 @@
+import { printable } from "../lib/errors.ts";
 import { askApi, type RemoteOptions } from "./remote.ts";
 import type { Output } from "./output.ts";
 import { printTable } from "./table.ts";
@@ -66,7 +67,7 @@ function serverRow(name: string, { bind, pool }: Server, stats: Stats): string[]
 
 function backendRow({ host, port, weight, priority, stats }: Backend): string[] {
   return [
-    `  ${host.includes(":") ? `[${host}]` : host}:${port}`,
+    `  ${printable(host.includes(":") ? `[${host}]` : host)}:${port}`,
     !stats.discovered ? "leaving" : stats.draining ? "draining" : stats.live ? "live" : "down",
     ...[weight, priority, stats.active_connections, stats.total_connections].map(String),
     ...[String(stats.refused_connections), bytes(stats.tx_second), bytes(stats.rx_second)],
@@ -75,7 +76,7 @@ function backendRow({ host, port, weight, priority, stats }: Backend): string[] 
 }
 
 function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return printable(text.length > 60 ? `${text.slice(0, 59)}…` : text);
 }
 
 /** `1.5M`: a count of bytes for people. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Argv } from "../lib/host/program.ts";
 import type { CheckKind, CheckResult, CheckTarget } from "../lib/kinds.ts";
 import type { Ran } from "../lib/host/program.ts";
+import { messageOf } from "../lib/errors.ts";
 import { quoted } from "./_failure.ts";
 
 /** The keys of `exec`. */
@@ -37,7 +38,11 @@ export const exec: CheckKind<ExecOptions> = {
     typeof exec_command === "string" ? [exec_command, "$host", "$port"] : exec_command,
   ],
   async check(target, options, { run, signal }) {
-    return verdict(await run(argvFor(target, options.exec_command), signal), options);
+    try {
+      return verdict(await run(argvFor(target, options.exec_command), signal), options);
+    } catch (error) { // the backend isn't to blame for a program that can't be started
+      return { passed: false, text: messageOf(error), ours: !signal.aborted };
+    }
   },
 };
 

@@ -35,8 +35,11 @@ export function parseHostPort(text: string): HostPort | string {
   if (/^[\d.]+$/.test(host) && !isIPv4(host)) {
     return `${shown} has no valid address\nan IPv4 address is four numbers from 0 to 255`;
   }
-  return /^[^\s/@[\]"'?#]*$/.test(host) ? { host, port } : `${shown} has no valid host`;
+  return IMPOSSIBLE.test(host) ? `${shown} has no valid host` : { host, port };
 }
+
+/** What no host has in it, or begins with: a program that gets it as an argument would take it for an option. */
+const IMPOSSIBLE = /[\s/@[\]"'?#\p{Cc}\p{Bidi_Control}]|^-/u;
 
 /** A port number in digits, 0 to 65535. */
 export function parsePort(text: string): number | undefined {

@@ -41,6 +41,9 @@ export function backendOf(fields: BackendFields): Backend | string {
     numbers[name] = number;
   }
   if (!isAbsent(sni) && typeof sni !== "string") return `its sni ${show(sni)} is not a string`;
+  if (/[\s\p{Cc}\p{Bidi_Control}]/u.test((sni ?? "") as string)) {
+    return `its sni ${show(sni)} is no name`;
+  }
   return { host: parsed.host, port: portNumber, ...numbers, sni: (sni ?? "") as string };
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseHostPort } from "./address.ts";
+import { printable } from "./errors.ts";
 import { type Backend, MAX_NUMBER } from "./model.ts";
 
 const NUMBERS = ["weight", "priority", "max_connections"] as const;
@@ -29,7 +30,7 @@ export function parseBackendLine(line: string): Backend | string {
     }
     if (values.has(name)) return `"${option}" says ${name} a second time`;
     const wrong = name === "sni"
-      ? value === ""
+      ? value === "" || printable(value) !== value
       : !/^\d+$/.test(value) || Number(value) > MAX_NUMBER;
     if (wrong) {
       return `"${option}" has no valid value\n` +

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import { onAbort } from "./own.ts";
 
 /** What is asked again and again, and what happens with the answers. */
 export type PollOptions<T> = {
@@ -38,7 +39,7 @@ export async function poll<T>(options: PollOptions<T>): Promise<void> {
     if (waitMs === 0) return;
     const pauseMs = waitMs ?? retryMs(failures, intervalMs);
     await clock.sleep(pauseMs * (1 - random() / 10), signal);
-    await Promise.race([settled, aborted(signal)]);
+    await settledOr(settled, signal);
   }
 }
 
@@ -93,9 +94,9 @@ function timeLimit(ms: number, outer: AbortSignal): {
   };
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true })
-  );
+/** Resolves when it has settled, or with the signal, on which nothing of this stays. */
+async function settledOr(settled: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  using _over = onAbort(signal, over.resolve);
+  await Promise.race([settled, over.promise]);
 }

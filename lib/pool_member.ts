@@ -6,10 +6,12 @@ import {
   type CheckSpec,
   type Member,
 } from "./model.ts";
+import { systemClock } from "./clock.ts";
 import { messageOf } from "./errors.ts";
 import { observe } from "./health_state.ts";
 import type { HealthState } from "./health_state.ts";
 import type { BackendOverlay } from "./overlay.ts";
+import { onAbort } from "./own.ts";
 import { poll } from "./poll.ts";
 import type { PoolOptions } from "./pool.ts";
 import { DOWN, DRAINING } from "./stats/layout.ts";
@@ -104,7 +106,8 @@ export class PoolMember {
       clock,
       random,
       signal: controller.signal,
-      ask: (signal) => checkPlaces.run(() => this.#check(kind, spec, signal)),
+      ask: (signal) =>
+        checkPlaces.run(() => this.#check(kind, spec, signal), { signal, owner: this.poolName }),
       onAnswer: (result) => this.#observe(result, spec),
       onFailure: (error) => this.#observe({ passed: false, text: messageOf(error) }, spec),
     });
@@ -170,14 +173,15 @@ export class PoolMember {
       elsewhere: spec.address !== undefined,
     };
     using limit = new TimeLimit(spec.timeoutMs, outer);
-    try {
-      return await kind.check(target, spec.options, {
-        signal: limit.signal,
-        run: this.options.run,
-      });
-    } catch (error) {
-      return { passed: false, text: messageOf(error) };
-    }
+    const settled = new AbortController();
+    const checking = kind.check(target, spec.options, {
+      signal: limit.signal,
+      run: this.options.run,
+    }).catch((error) => ({ passed: false, text: messageOf(error) }))
+      .finally(() => settled.abort());
+    const result = await Promise.race([checking, overtime(limit.signal, settled.signal)]);
+    if (result.passed || limit.lateByMs < BUSY_MS) return result;
+    return { passed: false, text: "this process was too busy to see an answer", ours: true };
   }
 
   #observe(result: CheckResult, spec: CheckSpec): void {
@@ -247,5 +251,18 @@ export class PoolMember {
   }
 }
 
+/** What a check counts as that hasn't settled although its limit is long over. */
+async function overtime(limit: AbortSignal, settled: AbortSignal): Promise<CheckResult> {
+  const over = Promise.withResolvers<void>();
+  using _over = onAbort(limit, over.resolve);
+  await over.promise;
+  await systemClock.sleep(OVERTIME_MS, settled);
+  return { passed: false, text: "no answer in time" };
+}
+
+/** A limit that is noticed so late says nothing about the backend. */
+const BUSY_MS = 500;
+/** A kind that doesn't settle so long after its limit mustn't keep its place. */
+const OVERTIME_MS = 1_000;
 /** The longest that a timer can be set to. */
 const NEVER_MS = 2 ** 31 - 1;

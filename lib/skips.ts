@@ -1,3 +1,5 @@
+import { printable } from "./errors.ts";
+
 /** Entries of one list that couldn't be used. */
 export type Skipped = {
   readonly count: number;
@@ -6,6 +8,7 @@ export type Skipped = {
 };
 
 const EXAMPLES = 5;
+const MAX_LENGTH = 300;
 
 /**
  * What couldn't be used of a list that is read again and again: summed up, and told of only when it is different from
@@ -18,7 +21,14 @@ export class Skips {
 
   /** Counts an entry of the list that is being read. */
   add(entry: string, why: string): void {
-    if (this.#count++ < EXAMPLES) this.#examples.push(`${entry}: ${why}`);
+    if (this.#count++ < EXAMPLES) this.#examples.push(printable(shorten(`${entry}: ${why}`)));
+  }
+
+  /** Counts many at once, of which one is the example. */
+  addAll(count: number, entry: string, why: string): void {
+    if (count === 0) return;
+    this.add(entry, why);
+    this.#count += count - 1;
   }
 
   /** Ends the list. What to tell of it: nothing where nobody was skipped, or the same as the last time. */
@@ -37,4 +47,8 @@ export class Skips {
     this.#count = 0;
     this.#examples = [];
   }
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text;
 }

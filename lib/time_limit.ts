@@ -4,6 +4,8 @@ export class TimeLimit implements Disposable {
   readonly signal: AbortSignal;
   /** The time was over, nobody has told us to stop. */
   late = false;
+  /** How long after its end it was noticed, milliseconds: this process was busy for so long. */
+  lateByMs = 0;
   readonly #controller = new AbortController();
   readonly #stop = () => this.#controller.abort();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -20,8 +22,10 @@ export class TimeLimit implements Disposable {
   restart(ms: number): void {
     this.ms = ms;
     clearTimeout(this.#timer);
+    const end = performance.now() + ms;
     this.#timer = setTimeout(() => {
       this.late = true;
+      this.lateByMs = performance.now() - end;
       this.#stop();
     }, ms);
   }

@@ -4,6 +4,7 @@ import https from "node:https";
 import type net from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { isIp } from "../address.ts";
+import { GrowingBytes } from "../growing_bytes.ts";
 import { dialPlain } from "./tls_dial.ts";
 import type { TlsOptions } from "./tls_options.ts";
 
@@ -42,21 +43,20 @@ const MAX_BYTES = 8 << 20;
 export async function request(question: Request): Promise<Answer> {
   const { maxBytes = MAX_BYTES, cut = false } = question;
   const message = await send(question);
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0;
+  const body = new GrowingBytes();
   if (cut && maxBytes === 0) {
     message.on("error", () => {}); // nobody waits for the rest
     message.destroy();
     return { status: message.statusCode ?? 0, headers: message.headers, text: "" };
   }
   for await (const chunk of message) { // leaving it closes the connection
-    chunks.push(cut ? chunk.subarray(0, maxBytes - bytes) : chunk);
-    if ((bytes += chunk.length) >= maxBytes && cut) break;
-    if (bytes > maxBytes) {
+    body.add(cut ? chunk.subarray(0, maxBytes - body.length) : chunk);
+    if (cut && body.length >= maxBytes) break;
+    if (body.length > maxBytes) {
       throw new Error(`the answer is longer than ${Math.floor(maxBytes / 1024 / 1024)} MiB`);
     }
   }
-  const text = new TextDecoder().decode(await new Blob(chunks).arrayBuffer());
+  const text = new TextDecoder().decode(body.bytes());
   return { status: message.statusCode ?? 0, headers: message.headers, text };
 }
 
@@ -78,7 +78,8 @@ async function* linesOf(message: http.IncomingMessage, maxBytes: number): AsyncG
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of message) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    const text = decoder.decode(chunk, { stream: true });
+    const lines = text.includes("\n") ? (rest + text).split("\n") : [rest + text]; // split once a line
     rest = lines.pop()!;
     if (rest.length > maxBytes) throw new Error("a line of the answer is too long");
     for (const line of lines) yield line.endsWith("\r") ? line.slice(0, -1) : line;
@@ -130,8 +131,18 @@ async function send(question: Request): Promise<http.IncomingMessage> {
       plain?.destroy();
       reject(signal.aborted ? new Error(LATE) : error);
     });
+    sent.on("close", () => { // after 101 there is neither an answer nor an error
+      plain?.destroy();
+      reject(new Error(signal.aborted ? LATE : "the connection ended without an answer"));
+    });
+    let informed = 0;
+    sent.on("information", () => {
+      if (++informed > MAX_INFORMED) sent.destroy(new Error("it says 100 Continue without end"));
+    });
     sent.end(body);
   });
 }
 
 const LATE = "no answer in time";
+/** Provisional answers (RFC 9110, section 15.2) before the one that counts. */
+const MAX_INFORMED = 10;

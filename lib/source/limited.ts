@@ -1,4 +1,5 @@
 /** Reading what may be longer than anybody wants. */
+import { GrowingBytes } from "../growing_bytes.ts";
 
 /** Largest configuration: one of a thousand servers has some 200 KB. */
 export const MAX_BYTES: number = 8 * 1024 * 1024;
@@ -8,13 +9,12 @@ export async function readUpTo(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0;
+  const bytes = new GrowingBytes();
   for await (const chunk of stream) { // leaving it cancels the stream
-    chunks.push(chunk);
-    if ((bytes += chunk.length) > maxBytes) return undefined;
+    if (bytes.length + chunk.length > maxBytes) return undefined;
+    bytes.add(chunk);
   }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  return bytes.bytes();
 }
 
 /** The text of bytes; undefined where they aren't UTF-8. */
