@@ -228,7 +228,7 @@ function namesOf(log: Log): Names {
     lookup,
     clock: systemClock,
     random: Math.random,
-    onFailure: (host, why) =>
-      log.warning("a backend's name can't be resolved; it is tried again and again", { host, why }),
+    onFailures: (failed) =>
+      log.warning("backends' names can't be resolved; they are tried again and again", failed),
   });
 }

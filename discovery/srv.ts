@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DiscoveryError, messageOf } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
-import { type Backend, backendKey } from "../lib/model.ts";
+import { type Backend, backendKey, MAX_LISTED } from "../lib/model.ts";
 import { addressesAmong, addressesOf } from "../lib/net/dns/addresses.ts";
 import { type DnsClient, DnsError, resolve } from "../lib/net/dns/client.ts";
 import type { RecordOf } from "../lib/net/dns/follow.ts";
@@ -87,6 +87,7 @@ export function backendsOf(
   );
   for (const { target, port, priority, weight } of preferred) {
     for (const host of addresses.get(target) ?? []) {
+      if (found.size > MAX_LISTED) break; // more aren't taken
       const backend = { host, port, weight, priority, maxConnections: 0, sni: target };
       const key = backendKey(backend);
       if (!found.has(key)) found.set(key, backend);

@@ -7,7 +7,7 @@ export type Clock = {
 };
 
 /** The longest that the runtime's timers can be set to; beyond it they fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 /** The process's own clock. */
 export const systemClock: Clock = {

@@ -7,6 +7,9 @@
 /** Largest weight, priority and limit: counters and limits are 32-bit cells. */
 export const MAX_NUMBER: number = 2 ** 31 - 1;
 
+/** Backends taken from one source; the counters have room for some 32,000 of all. */
+export const MAX_LISTED: number = 10_000;
+
 /** One address that may be dialled, as a discovery found it. Identity is `host:port`. */
 export type Backend = {
   /** A name or an address literal; IPv6 without brackets. */

@@ -20,6 +20,7 @@ import type { Semaphore } from "./semaphore.ts";
 import type { DownBackends } from "./state.ts";
 import { Skips } from "./skips.ts";
 import type { Counters } from "./stats/counters.ts";
+import { SLOTS } from "./stats/layout.ts";
 import type { Slots } from "./stats/slots.ts";
 
 /** What a pool works with, and whom it tells. */
@@ -233,7 +234,12 @@ export class Pool {
     this.#watchNames([...listed.values()].map(({ host }) => host));
     const wanted = new Map<string, Wanted>();
     for (const backend of listed.values()) {
-      for (const want of this.#located(backend)) wanted.set(backendKey(want.backend), want);
+      for (const want of this.#located(backend)) {
+        const key = backendKey(want.backend);
+        if (wanted.size < SLOTS) wanted.set(key, want);
+        else this.#full.add(key, "the table of counters is full");
+      }
+      if (wanted.size >= SLOTS) break; // names with hundreds of addresses under hundreds of ports
     }
     return wanted;
   }

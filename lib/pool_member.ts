@@ -6,7 +6,7 @@ import {
   type CheckSpec,
   type Member,
 } from "./model.ts";
-import { systemClock } from "./clock.ts";
+import { MAX_TIMER_MS, systemClock } from "./clock.ts";
 import { messageOf } from "./errors.ts";
 import { observe } from "./health_state.ts";
 import type { HealthState } from "./health_state.ts";
@@ -102,7 +102,7 @@ export class PoolMember {
     const controller = this.#checking = new AbortController();
     void poll<CheckResult>({
       intervalMs: spec.intervalMs,
-      timeoutMs: NEVER_MS, // a check's own limit starts when it has a place
+      timeoutMs: MAX_TIMER_MS, // a check's own limit starts when it has a place
       clock,
       random,
       signal: controller.signal,
@@ -264,5 +264,3 @@ async function overtime(limit: AbortSignal, settled: AbortSignal): Promise<Check
 const BUSY_MS = 500;
 /** A kind that doesn't settle so long after its limit mustn't keep its place. */
 const OVERTIME_MS = 1_000;
-/** The longest that a timer can be set to. */
-const NEVER_MS = 2 ** 31 - 1;

@@ -3,7 +3,7 @@ import { messageOf } from "./errors.ts";
 import type { RunProgram } from "./host/program.ts";
 import type { DiscoveryContext, DiscoveryKind } from "./kinds.ts";
 import type { Log } from "./log.ts";
-import { type Backend, backendKey, type DiscoverySpec } from "./model.ts";
+import { type Backend, backendKey, type DiscoverySpec, MAX_LISTED } from "./model.ts";
 import { poll } from "./poll.ts";
 import type { Registry } from "./registry.ts";
 import { Skips } from "./skips.ts";
@@ -41,8 +41,6 @@ type Question = {
   onFailure(error: unknown): void;
 };
 
-/** Backends taken from one source; the counters have room for some 32,000 of all sources. */
-const MAX_BACKENDS = 10_000;
 /** Longest pause before a source that answers again is listened to again, whatever its interval. */
 const RETRY_MS = 10_000;
 /** A source that is listened to for so long does tell of changes. */
@@ -217,8 +215,9 @@ export class PoolSources {
 
 /** What is taken of a list, however long it is. */
 function bounded(list: readonly Backend[], skips: Skips): readonly Backend[] {
-  for (const backend of list.slice(MAX_BACKENDS)) {
-    skips.add(backendKey(backend), `a source may name ${MAX_BACKENDS} backends`);
-  }
-  return list.length > MAX_BACKENDS ? list.slice(0, MAX_BACKENDS) : list;
+  const over = list[MAX_LISTED];
+  if (over === undefined) return list;
+  const why = `a source may name ${MAX_LISTED} backends`;
+  skips.addAll(list.length - MAX_LISTED, backendKey(over), why);
+  return list.slice(0, MAX_LISTED);
 }

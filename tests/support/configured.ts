@@ -95,7 +95,7 @@ export async function configured(base: Sections, options: ConfiguredOptions = {}
     ...{ workers, counters, clock, log, random, discoveries, checks, wallTime: Date.now },
     slots: new Slots(counters),
     run: runProgram,
-    names: new Names({ lookup, clock, random, onFailure: () => {} }),
+    names: new Names({ lookup, clock, random, onFailures: () => {} }),
     checkPlaces: new Semaphore(4),
     onDiscoveredWeight: () => configuration.weightsChanged(),
   });

@@ -89,7 +89,7 @@ function poolOf(kind: DiscoveryKind, source: LocalSource, more: Partial<Discover
     ...more,
   };
   const names = new Names({
-    ...{ clock, random: () => 0, onFailure: () => {} },
+    ...{ clock, random: () => 0, onFailures: () => {} },
     lookup: () => Promise.reject(new Error("only addresses are used")),
   });
   const pool = new Pool({ name: "p", strategy: "weight", discoveries: [spec] }, slots.take()!, {

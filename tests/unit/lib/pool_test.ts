@@ -85,7 +85,7 @@ function setUp(spec: Partial<PoolSpec> = {}, watch?: DiscoveryKind["watch"]) {
       if (addresses === undefined) return Promise.reject(new Error("NXDOMAIN"));
       return Promise.resolve({ addresses, ttlMs: 1_000 });
     },
-    onFailure: (host, why) => log.warning(`${host}: ${why}`),
+    onFailures: ({ examples }) => examples.forEach((failed) => log.warning(failed)),
   });
   const start = () =>
     new Pool({ name: "p", strategy: "weight", discoveries: [DISCOVERY], ...spec }, slots.take()!, {

@@ -51,7 +51,7 @@ async function setUp() {
   const supervisor = new Supervisor(config({}), {
     ...{ workers, counters, clock, log, random, discoveries, checks },
     slots: new Slots(counters),
-    names: new Names({ lookup, clock, random, onFailure: () => {} }),
+    names: new Names({ lookup, clock, random, onFailures: () => {} }),
     checkPlaces: new Semaphore(4),
     wallTime: () => Date.now(),
     run: runProgram,

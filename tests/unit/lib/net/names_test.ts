@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Addresses as Answer } from "../../../../lib/net/dns/addresses.ts";
 import { fromHosts } from "../../../../lib/net/dns/hosts.ts";
 import { lookup } from "../../../../lib/net/lookup.ts";
-import { Names } from "../../../../lib/net/names.ts";
+import { type FailedNames, Names } from "../../../../lib/net/names.ts";
 import { ManualClock } from "../../../support/clock.ts";
 
 function setUp(answers: (Answer | Error)[]) {
@@ -17,7 +17,7 @@ function setUp(answers: (Answer | Error)[]) {
       const answer = answers.shift() ?? new Error("no more answers");
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
     },
-    onFailure: (host, why) => failures.push(`${host}: ${why}`),
+    onFailures: ({ examples }) => failures.push(...examples),
   });
   return { clock, names, failures, asked };
 }
@@ -60,9 +60,41 @@ Deno.test("a name that can't be resolved any more keeps its addresses, and is re
   await clock.advance(3_000);
   assert.deepEqual(names.addresses("a.test"), ["10.0.0.1"]);
   assert.deepEqual(failures, ["a.test: SERVFAIL"]);
-  await clock.advance(1_000);
+  await clock.advance(3_000);
   assert.deepEqual(failures, ["a.test: SERVFAIL", "a.test: timeout"]);
   names.unwatch("a.test", changed);
+});
+
+Deno.test("eight names are asked for at a time, failures are told together, addresses are bounded", async () => {
+  const clock = new ManualClock();
+  const told: FailedNames[] = [];
+  const answers: ((answer: Answer | Error) => void)[] = [];
+  const names = new Names({
+    clock,
+    random: () => 0,
+    lookup: () =>
+      new Promise((resolve, reject) =>
+        answers.push((answer) => answer instanceof Error ? reject(answer) : resolve(answer))
+      ),
+    onFailures: (failed) => told.push(failed),
+  });
+  const changed = () => {};
+  const hosts = Array.from({ length: 20 }, (_, i) => `${i}.test`);
+  for (const host of hosts) names.watch(host, changed);
+  await clock.advance(0);
+  assert.equal(answers.length, 8);
+  const addresses = Array.from({ length: 300 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  answers[0]!({ addresses, ttlMs: 3e10 });
+  for (let i = 1; i < 20; i++) {
+    await clock.advance(0);
+    answers[i]!(new Error("nobody"));
+  }
+  await clock.advance(999);
+  assert.deepEqual(told, []);
+  await clock.advance(1);
+  assert.deepEqual(told.map(({ count, examples }) => [count, examples.length]), [[19, 5]]);
+  assert.equal(names.addresses("0.test")!.length, 256);
+  for (const host of hosts) names.unwatch(host, changed);
 });
 
 Deno.test("a TTL of 0 is used for a second, one of a year for an hour", async () => {
