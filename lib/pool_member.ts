@@ -96,7 +96,8 @@ export class PoolMember {
       clock,
       random,
       signal: controller.signal,
-      ask: (signal) => checkPlaces.run(() => this.#check(kind, spec, signal)),
+      ask: (signal) =>
+        checkPlaces.run(() => this.#check(kind, spec, signal), kind.commands !== undefined),
       onAnswer: (result) => this.#observe(result, spec),
       onFailure: (error) => this.#observe({ passed: false, text: messageOf(error) }, spec),
     });
