@@ -17,8 +17,8 @@ export class DnsStandIn implements AsyncDisposable {
     readonly id: number;
   }[] = [];
 
-  constructor(readonly answer: Answerer) {
-    this.#tcp = new TcpBackend((conn) => this.#one(conn));
+  constructor(readonly answer: Answerer, port = 0) {
+    this.#tcp = new TcpBackend((conn) => this.#one(conn), port);
     this.#udp = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: this.port });
     this.#running = this.#serve();
   }
