@@ -4,14 +4,14 @@ import type { Configuration } from "../lib/configuration.ts";
 import { messageOf, StartError } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
-import { runProgram } from "../lib/host/program.ts";
+import { onceLeft, runProgram } from "../lib/host/program.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { lookup } from "../lib/net/lookup.ts";
 import { Names } from "../lib/net/names.ts";
 import { probe } from "../lib/net/probe.ts";
-import { Semaphore } from "../lib/semaphore.ts";
+import { CheckPlaces } from "../lib/check_places.ts";
 import { counterBuffer, Counters } from "../lib/stats/counters.ts";
 import { MAX_WORKERS } from "../lib/stats/layout.ts";
 import { Slots } from "../lib/stats/slots.ts";
@@ -101,10 +101,10 @@ export async function startBalancer(
     names: namesOf(log),
     clock: systemClock,
     random: Math.random,
-    checkPlaces: new Semaphore(descriptorBudget(descriptors, 0).checks),
+    checkPlaces: new CheckPlaces(descriptorBudget(descriptors, 0).checks),
     log: log.part("pool"),
     wallTime: Date.now,
-    run: runProgram,
+    run: onceLeft(runProgram),
     onDiscoveredWeight: () => configuration.weightsChanged(),
     onHealth: () => configuration.healthChanged(),
     leftDown: configuration.leftDown,

@@ -1,6 +1,6 @@
 /** The API of Kubernetes: lists of objects, and what happens to them. */
 import { systemClock } from "../lib/clock.ts";
-import { DiscoveryError, messageOf, printable } from "../lib/errors.ts";
+import { DiscoveryError, messageOf, printable, WatchRefusedError } from "../lib/errors.ts";
 import { fieldsOf, listOf, textOf } from "../lib/loose.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import { request, stream } from "../lib/net/request.ts";
@@ -78,7 +78,7 @@ export class KubernetesApi {
   /**
    * All objects of a list as `read` sees them; again after each change, and whenever a watch ends, which it does every
    * minute. A watch that breaks off begins anew with the list.
-   * @throws DiscoveryError when the list can't be had, or mustn't be watched.
+   * @throws DiscoveryError when the list can't be had; WatchRefusedError when it mustn't be watched.
    */
   async *follow<T>(
     query: ListQuery,
@@ -141,7 +141,8 @@ export class KubernetesApi {
       let text = "";
       for await (const line of lines) if (text.length < MAX_REFUSAL) text += line;
       if (status === 410) return undefined;
-      throw this.#refused(status, text, path);
+      const refusal = this.#refused(status, text, path);
+      throw status === 403 ? new WatchRefusedError(refusal.message) : refusal;
     } catch (error) {
       throw this.#failed(error, limit);
     }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { flag, text, whole } from "../lib/config/values.ts";
 import { systemClock } from "../lib/clock.ts";
-import { DiscoveryError } from "../lib/errors.ts";
+import { DiscoveryError, messageOf, WatchRefusedError } from "../lib/errors.ts";
 import type { DiscoveryContext, DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
 import { tlsFiles, tlsProblems, tlsShape } from "../lib/net/tls_keys.ts";
@@ -218,7 +218,7 @@ async function* watch(
   using _until = onAbort(context.signal, () => stop.abort());
   let events: Events | undefined;
   try {
-    events = new Events(await listen(daemon, eventsFor(options), signal));
+    events = new Events(await listen(daemon, eventsFor(options), signal).catch(unheard));
     for (;;) {
       yield await within(LIST_MS, signal, (limit) => {
         events!.forget();
@@ -238,6 +238,12 @@ async function* watch(
     stop.abort();
     await events?.ended;
   }
+}
+
+/** Proxies before Docker's socket may let through the list, and not the events. @throws WatchRefusedError then. */
+function unheard(error: unknown): never {
+  if (!(error instanceof RefusedError) || error.status !== 403) throw error;
+  throw new WatchRefusedError(`${messageOf(error)}; whatever forbids GET /events has to allow it`);
 }
 
 /** What may change a list. Names of events match by their beginnings. */

@@ -82,6 +82,9 @@ export class DiscoveryError extends Error {
   override readonly name = "DiscoveryError";
 }
 
+/** A source that may be asked, and mustn't be listened to: it is asked at its interval instead. */
+export class WatchRefusedError extends DiscoveryError {}
+
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

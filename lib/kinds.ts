@@ -80,8 +80,8 @@ export type DiscoveryKind<Options = any> = KindWithKeys & {
   find(options: Options, context: DiscoveryContext): Promise<readonly Backend[]>;
   /**
    * For sources that tell of changes: gives the whole list at once, and again whenever it has changed, until `signal`
-   * aborts (which has no timeout here). When it throws or ends, {@link find} is asked at the usual interval until it
-   * succeeds, and then this again.
+   * aborts (which has no timeout here). When it throws or ends, {@link find} is asked until it succeeds, and then this
+   * again. A WatchRefusedError says that it won't be any better soon: the next try comes after the interval.
    */
   watch?(options: Options, context: DiscoveryContext): AsyncIterable<readonly Backend[]>;
   /** The programs that it would run. */

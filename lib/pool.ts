@@ -16,7 +16,7 @@ import type { Names } from "./net/names.ts";
 import { PoolSources } from "./pool_sources.ts";
 import { PoolMember } from "./pool_member.ts";
 import type { Registry } from "./registry.ts";
-import type { Semaphore } from "./semaphore.ts";
+import type { CheckPlaces } from "./check_places.ts";
 import type { DownBackends } from "./state.ts";
 import { Skips } from "./skips.ts";
 import type { Counters } from "./stats/counters.ts";
@@ -33,7 +33,7 @@ export type PoolOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   /** Bounds the checks that run at the same time. */
-  readonly checkPlaces: Semaphore;
+  readonly checkPlaces: CheckPlaces;
   readonly log: Log;
   /** The pool's table has changed. Returns the version under which workers get it. */
   onTable(table: PoolTable): number;

@@ -107,7 +107,10 @@ export class PoolMember {
       random,
       signal: controller.signal,
       ask: (signal) =>
-        checkPlaces.run(() => this.#check(kind, spec, signal), { signal, owner: this.poolName }),
+        checkPlaces.run(() => this.#check(kind, spec, signal), {
+          ...{ signal, owner: this.poolName },
+          startsProgram: kind.commands !== undefined,
+        }),
       onAnswer: (result) => this.#observe(result, spec),
       onFailure: (error) => this.#observe({ passed: false, text: messageOf(error) }, spec),
     });

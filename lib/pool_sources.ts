@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { messageOf } from "./errors.ts";
+import { messageOf, WatchRefusedError } from "./errors.ts";
 import type { RunProgram } from "./host/program.ts";
 import type { DiscoveryContext, DiscoveryKind } from "./kinds.ts";
 import type { Log } from "./log.ts";
@@ -26,8 +26,8 @@ export type PoolSourcesOptions = {
 type Source = {
   readonly spec: DiscoverySpec;
   list: readonly Backend[] | undefined;
-  /** Why it fails, as it was logged; empty while it answers. */
-  failure: string;
+  /** Why it has failed since its last answer, as it was logged; empty while it answers. */
+  readonly failures: Set<string>;
 };
 
 /** How one source is asked, and whom it tells. */
@@ -47,6 +47,15 @@ const RETRY_MS = 10_000;
 const LONG_MS = 10_000;
 /** Shortest wait after an answer that holds for no time at all. */
 const MIN_HOLD_MS = 1_000;
+/** Different failures of one source that are told of before it answers again: they may have the time in them. */
+const MAX_FAILURES = 10;
+
+/** How listening to a source has ended. */
+type Heard = {
+  readonly error: unknown;
+  /** It gave its list before. */
+  readonly listed: boolean;
+};
 
 /** The discoveries of one pool: asks each again and again, and merges what they list. {@link stop} ends them. */
 export class PoolSources {
@@ -72,7 +81,11 @@ export class PoolSources {
     this.stop();
     this.#stop = new AbortController();
     const known = this.#sources;
-    this.#sources = specs.map((spec, index) => ({ spec, list: known[index]?.list, failure: "" }));
+    this.#sources = specs.map((spec, index) => ({
+      spec,
+      list: known[index]?.list,
+      failures: new Set(),
+    }));
     const { signal } = this.#stop;
     this.#first = Promise.all(this.#sources.map((source) => this.#run(source, signal)));
   }
@@ -106,7 +119,7 @@ export class PoolSources {
       }),
       restart: () => skips.restart(),
       onAnswer: (list) => {
-        source.failure = "";
+        this.#answered(source);
         source.list = bounded(list, skips);
         this.#tellSkipped(skips);
         this.options.onChange();
@@ -123,7 +136,7 @@ export class PoolSources {
 
   /** Asks again and again, or until the first answer. */
   #poll({ kind, spec, ...question }: Question, signal: AbortSignal, once = false): Promise<void> {
-    const intervalMs = kind.fixed || once ? 0 : spec.intervalMs;
+    const intervalMs = kind.fixed ? 0 : spec.intervalMs;
     let holdsMs = Infinity;
     return poll<readonly Backend[]>({
       ...this.options,
@@ -138,37 +151,54 @@ export class PoolSources {
       },
       onAnswer: (list) => {
         question.onAnswer(list);
-        return Math.min(intervalMs, holdsMs);
+        return once ? 0 : Math.min(intervalMs, holdsMs);
       },
       onFailure: question.onFailure,
     });
   }
 
   /**
-   * Listens to a source that tells of changes. While it doesn't, it is asked. One that has told for a while is listened to
-   * again as soon as it answers; the pause grows while it breaks off at once, up to the interval.
+   * Listens to a source that tells of changes. While it doesn't, it is asked, and only what it answers then makes it a
+   * source that fails. One that has told for a while is listened to again as soon as it answers; the pause grows while it
+   * breaks off at once, up to the interval. One that lets nobody listen is asked at its interval.
    */
   async #follow(question: Question, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.options;
-    const mostMs = Math.min(question.spec.intervalMs || RETRY_MS, RETRY_MS);
+    const intervalMs = question.spec.intervalMs || RETRY_MS;
     let brief = 0; // times in a row
+    let deaf = ""; // why it can't be listened to, as it was logged
     while (!signal.aborted) {
       const since = clock.now();
-      await this.#listen(question, signal);
+      const { error, listed } = await this.#listen(question, signal);
       if (signal.aborted) return;
       brief = clock.now() - since >= LONG_MS ? 0 : brief + 1;
-      await this.#poll(question, signal, true);
-      const pauseMs = brief === 0 ? 0 : Math.min(mostMs, 1_000 * 2 ** Math.min(brief - 1, 20));
+      const refused = error instanceof WatchRefusedError;
+      const answered = refused && listed || await this.#once(question, signal);
+      if (brief === 0) deaf = "";
+      else if (answered && (refused || brief > 1)) deaf = this.#deaf(question.spec, error, deaf);
+      const pauseMs = refused ? intervalMs : brief === 0 ? 0 : retryMs(brief, intervalMs);
       await clock.sleep(pauseMs * (1 - random() / 10), signal);
     }
   }
 
+  /** Asks until there is an answer. Gives whether the first question was answered. */
+  async #once(question: Question, signal: AbortSignal): Promise<boolean> {
+    let failed = false;
+    const onFailure = (error: unknown) => {
+      failed = true;
+      question.onFailure(error);
+    };
+    await this.#poll({ ...question, onFailure }, signal, true);
+    return !failed;
+  }
+
   /** Takes each list that a source tells of. Resolves when it tells nothing any more; the first has a time limit. */
-  async #listen({ kind, spec, ...question }: Question, outer: AbortSignal): Promise<void> {
+  async #listen({ kind, spec, ...question }: Question, outer: AbortSignal): Promise<Heard> {
     const stop = new AbortController();
     const end = () => stop.abort();
     outer.addEventListener("abort", end, { once: true });
     let late = false;
+    let listed = false;
     const timer = setTimeout(() => {
       late = true;
       end();
@@ -178,30 +208,47 @@ export class PoolSources {
       for await (const list of kind.watch!(spec.options, question.contextOf(stop.signal))) {
         clearTimeout(timer);
         if (stop.signal.aborted) break;
+        listed = true;
         question.onAnswer(list);
         question.restart();
       }
-      if (!outer.aborted) {
-        question.onFailure(new Error("the source has stopped telling of changes"));
-      }
+      return { error: new Error("the source has stopped telling of changes"), listed };
     } catch (error) {
-      const slow = new Error(`no answer within ${spec.timeoutMs} ms`);
-      if (!outer.aborted) question.onFailure(late ? slow : error);
+      return { error: late ? new Error(`no answer within ${spec.timeoutMs} ms`) : error, listed };
     } finally {
       clearTimeout(timer);
       outer.removeEventListener("abort", end);
     }
   }
 
-  /** Told once, until it answers or fails for another reason. */
+  /** Told once, until it can be listened to or can't for another reason: `before` is the last. Gives the reason. */
+  #deaf({ kind }: DiscoverySpec, error: unknown, before: string): string {
+    const { log, pool } = this.options;
+    const why = messageOf(error);
+    if (why !== before) {
+      log.warning("a source doesn't tell of changes: it is asked again and again", {
+        ...{ pool, kind, why },
+      });
+    }
+    return why;
+  }
+
+  #answered({ failures, spec: { kind } }: Source): void {
+    const { log, pool } = this.options;
+    if (failures.size > 0) log.info("discovery answers again", { pool, kind });
+    failures.clear();
+  }
+
+  /** Each reason is told once, until it answers. */
   #failed(source: Source, error: unknown): void {
     const { log, pool, onChange } = this.options;
+    const { failures, spec: { kind, failpolicy } } = source;
     const why = messageOf(error);
-    if (why !== source.failure) {
-      log.error("discovery failed", { pool, kind: source.spec.kind, why });
+    if (!failures.has(why) && failures.size < MAX_FAILURES) {
+      failures.add(why);
+      log.error("discovery failed", { pool, kind, why });
     }
-    source.failure = why;
-    if (source.spec.failpolicy === "keeplast") return;
+    if (failpolicy === "keeplast") return;
     source.list = [];
     onChange();
   }
@@ -220,4 +267,9 @@ function bounded(list: readonly Backend[], skips: Skips): readonly Backend[] {
   const why = `a source may name ${MAX_LISTED} backends`;
   skips.addAll(list.length - MAX_LISTED, backendKey(over), why);
   return list.slice(0, MAX_LISTED);
+}
+
+/** The pause after so many tries in a row to listen to a source that broke off at once. */
+function retryMs(brief: number, intervalMs: number): number {
+  return Math.min(intervalMs, RETRY_MS, 1_000 * 2 ** Math.min(brief - 1, 20));
 }

@@ -1,4 +1,5 @@
 /** Programs that Twixt runs for discoveries and checks: bounded in time and output, and nothing of them stays behind. */
+import { messageOf } from "../errors.ts";
 
 /** A program and its arguments; no shell. */
 export type Argv = readonly string[];
@@ -16,9 +17,22 @@ export type Ran = {
 
 /**
  * Runs a program to its end. When `signal` aborts, it and all of its process group are killed.
- * @throws Error when it can't be started, or was killed at the limit.
+ * @throws Error when it can't be started, or was killed at the limit; LeftBehindError when it can't be killed.
  */
 export type RunProgram = (argv: Argv, signal: AbortSignal) => Promise<Ran>;
+
+/** Processes of a program's group can't be killed: they run as somebody else, as those of `sudo` do. */
+export class LeftBehindError extends Error {
+  /** `group` is the process group in which they are. */
+  constructor(program: string, readonly group: number, cause: unknown) {
+    const why = messageOf(cause);
+    super(
+      `${program} has left processes that can't be killed (${why}): end them with kill -9 -- -${group}; ` +
+        "it isn't run again before that",
+      { cause },
+    );
+  }
+}
 
 /** Longest standard output; a program that says more is killed. */
 export const MAX_OUTPUT_BYTES: number = 1 << 20;
@@ -35,17 +49,25 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
   if (program === undefined) throw new Error("there is no program to run");
   signal.throwIfAborted();
   const child = spawn(program, args);
-  const kill = () => killGroup(child.pid);
+  const stuck = Promise.withResolvers<never>();
+  stuck.promise.catch(() => {}); // nobody may be waiting for it any more
+  const kill = () => {
+    try {
+      killGroup(child.pid);
+    } catch (error) {
+      stuck.reject(new LeftBehindError(program, child.pid, error));
+    }
+  };
   signal.addEventListener("abort", kill, { once: true });
+  const enough = new AbortController();
+  let late: ReturnType<typeof setTimeout> | undefined;
   try {
-    const enough = new AbortController();
     const out = collect(child.stdout, MAX_OUTPUT_BYTES, enough.signal, kill);
     const err = collect(child.stderr, MAX_STDERR_BYTES, enough.signal, () => {});
-    const status = await child.status;
-    const late = setTimeout(() => enough.abort(), LAST_BYTES_MS);
+    const status = await Promise.race([child.status, stuck.promise]);
+    late = setTimeout(() => enough.abort(), LAST_BYTES_MS);
     kill(); // what it has left behind would go on, and hold its pipes open
-    const [stdout, stderr] = await Promise.all([out, err]);
-    clearTimeout(late);
+    const [stdout, stderr] = await Promise.race([Promise.all([out, err]), stuck.promise]);
     if (signal.aborted) throw new Error(`${program} was killed: it took too long`);
     const tooLong = stdout.cut ? `it said more than ${MAX_OUTPUT_BYTES} bytes` : undefined;
     const ended = tooLong ?? status.signal ?? undefined;
@@ -55,10 +77,42 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
       stdout: stdout.text,
       stderr: stderr.text,
     };
+  } catch (error) {
+    enough.abort();
+    child.unref(); // it would keep us from ending
+    throw error;
   } finally {
+    clearTimeout(late);
     signal.removeEventListener("abort", kill);
   }
 };
+
+/** As `run`, but a command whose processes can't be killed isn't run again while one of them is there. */
+export function onceLeft(run: RunProgram): RunProgram {
+  const left = new Map<string, LeftBehindError>();
+  return async (argv, signal) => {
+    const command = JSON.stringify(argv);
+    const before = left.get(command);
+    if (before !== undefined && exists(before.group)) throw before;
+    left.delete(command);
+    try {
+      return await run(argv, signal);
+    } catch (error) {
+      if (error instanceof LeftBehindError) left.set(command, error);
+      throw error;
+    }
+  };
+}
+
+/** Is somebody in this process group? */
+function exists(group: number): boolean {
+  try {
+    Deno.kill(-group, "SIGCONT"); // does nothing to who runs
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}
 
 function spawn(program: string, args: string[]): Deno.ChildProcess {
   const env: Record<string, string> = {};
@@ -85,12 +139,12 @@ function spawn(program: string, args: string[]): Deno.ChildProcess {
   }
 }
 
-/** Everybody whom the program has started, too, unless they have left its process group. */
+/** Everybody whom the program has started, too, unless they have left its process group. @throws where nobody may be killed. */
 function killGroup(pid: number): void {
   try {
     Deno.kill(-pid, "SIGKILL");
-  } catch {
-    // NotFound: nobody is left
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // that is ESRCH: nobody is left
   }
 }
 

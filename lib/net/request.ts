@@ -5,6 +5,7 @@ import type net from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { isIp } from "../address.ts";
 import { GrowingBytes } from "../growing_bytes.ts";
+import { onAbort } from "../own.ts";
 import { dialPlain } from "./tls_dial.ts";
 import type { TlsOptions } from "./tls_options.ts";
 
@@ -41,8 +42,21 @@ const MAX_BYTES = 8 << 20;
 
 /** Asks once. @throws Error that says what went wrong: no connection, too long an answer, told to stop. */
 export async function request(question: Request): Promise<Answer> {
-  const { maxBytes = MAX_BYTES, cut = false } = question;
   const message = await send(question);
+  const late = Promise.withResolvers<never>();
+  late.promise.catch(() => {}); // nobody may be waiting for it any more
+  // Deno 2.6 doesn't tell who reads a body that it was given up
+  using _signal = onAbort(question.signal, () => {
+    message.destroy();
+    late.reject(new Error(LATE));
+  });
+  return await Promise.race([bodyOf(message, question), late.promise]);
+}
+
+async function bodyOf(
+  message: http.IncomingMessage,
+  { maxBytes = MAX_BYTES, cut = false }: Request,
+): Promise<Answer> {
   const body = new GrowingBytes();
   if (cut && maxBytes === 0) {
     message.on("error", () => {}); // nobody waits for the rest

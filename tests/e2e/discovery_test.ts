@@ -1,220 +1,180 @@
-/** Pools whose backends come from a program, a web server or a file, whatever these do. */
+/** Pools whose backends come from sources outside, whatever these do: clients don't feel it, and the policy holds. */
 import assert from "node:assert/strict";
-import { ask, greeter, until } from "../support/backends.ts";
-import { Load } from "../support/clients.ts";
-import {
-  FileSource,
-  jsonOf,
-  type LocalSource,
-  PageSource,
-  ProgramSource,
-} from "../support/local_sources.ts";
-import { shell } from "../support/process.ts";
-import { staticServer } from "../support/static_server.ts";
-import { Twixt } from "../support/twixt.ts";
+import { ask, until } from "../support/backends.ts";
+import { pause } from "../support/clients.ts";
+import { FOLLOWED, KINDS, type Named, OUTCOMES, Sources } from "../support/discovery_sources.ts";
+import type { LocalSource } from "../support/local_sources.ts";
+import { MAX_RECORDS } from "../support/network_sources.ts";
 
 const timeout = 120_000;
 
-function serverOf(kind: string, source: LocalSource, more = {}): Record<string, unknown> {
-  const discovery = { kind, interval: "200ms", timeout: "1s", ...source.options, ...more };
-  return { bind: "127.0.0.1:0", discovery };
-}
+/** What sources do wrong. `why` is what the log says of it. */
+const FAULTS: readonly {
+  readonly fault: string;
+  readonly act: (source: LocalSource) => Promise<void> | undefined;
+  readonly why: RegExp;
+}[] = [
+  { fault: "aren't there", act: (source) => source.fall(), why: /./ },
+  { fault: "hang", act: (source) => source.hang?.(), why: /answer/ },
+  { fault: "hang within their answer", act: (source) => source.stall?.(), why: /answer/ },
+  { fault: "send garbage", act: (source) => source.babble(), why: /./ },
+  { fault: "send something else", act: (source) => source.other(), why: /./ },
+];
 
-/** How many processes have this among their arguments. */
-async function running(word: string): Promise<number> {
-  const pattern = word.replace(/.$/, "[$&]"); // which doesn't match the search itself
-  return Number(await shell(`grep -alz -- '${pattern}' /proc/[0-9]*/cmdline 2>/dev/null | wc -l`));
-}
-
-const SOURCES: Readonly<Record<string, () => LocalSource>> = {
-  exec: () => new ProgramSource(),
-  json: () => new PageSource("json_endpoint", jsonOf),
-  plaintext: () => new PageSource("plaintext_endpoint", (rows) => rows.join("\n")),
-  file: () => new FileSource(),
-};
-
-for (const [kind, make] of Object.entries(SOURCES)) {
+for (const { fault, act, why } of FAULTS) {
   Deno.test(
-    `whatever its ${kind} source does, twixt serves from the last list, and follows a new one`,
-    {
-      timeout,
-    },
+    `sources that ${fault} at the start or later stall nobody, and are told of once`,
+    { timeout },
     async () => {
-      await using one = greeter("one");
-      await using two = greeter("two");
-      await using source = make();
-      await source.say([one.address]);
-      await using twixt = await Twixt.start({
-        config: { workers: 1, servers: { web: serverOf(kind, source) } },
-      });
-      const port = twixt.port("web");
-      await until(async () => await ask(port) === "one");
-      await using load = new Load(4, async () => assert.match(await ask(port), /^(one|two)$/), 5);
-      const failing = async (what: RegExp, fail: () => Promise<void>) => {
-        const seen = twixt.lines.length;
-        await fail();
-        const { level } = await twixt.logged((line) =>
-          line.msg === "discovery failed" && what.test(String(line.why)) &&
-          twixt.lines.indexOf(line) >= seen
-        );
+      await using sources = await Sources.make();
+      const acts = sources.all.map((one) => ({ one, done: act(one.source) }));
+      const can = acts.filter(({ done }) => done !== undefined).map(({ one }) => one);
+      await Promise.all(acts.map(({ done }) => done));
+      await using twixt = await sources.start({ kinds: can.map(({ kind }) => kind) });
+      await using clients = sources.clients(["steady"]);
+      const each = (task: (one: Named) => Promise<void>) => Promise.all(can.map(task));
+
+      await each(async ({ kind }) => {
+        const { level } = await sources.failed(kind, 0, why);
         assert.equal(level, "error");
-      };
-      await failing(/./, () => source.fall());
-      await failing(/none of|not JSON/, () => source.utter("<html>\n\x00\x01\x02\nsorry\n"));
-      if (source.hang) await failing(/no answer within 1000 ms/, () => source.hang!());
-      if (source instanceof ProgramSource) {
-        await failing(/said too much/, () => source.run("exec head -c 1073741824 /dev/zero"));
-        await failing(/ended by SIGSEGV/, () => source.run("kill -SEGV $$"));
-      }
-      await source.say([two.address]);
-      await until(async () => await ask(port) === "two", 20_000, "the new list");
-      await load.stop();
-      assert.deepEqual(load.failures, []);
-      assert(load.served > 100, `${load.served} clients`);
+        assert.equal(await ask(twixt.port(kind)), "");
+      });
+      await each(({ source }) => source.say([sources.first]));
+      await each(({ kind }) => sources.serves(kind, sources.first));
+      clients.add(...can.map(({ kind }) => kind));
+      await pause(500); // until they are listened to again
+
+      const seen = twixt.lines.length;
+      await each(({ source }) => act(source)!);
+      await each(async ({ kind }) => {
+        await sources.failed(kind, seen, why);
+        await until(() => ask(twixt.port(`${kind}-empty`)).then((said) => said === ""), 20_000);
+      });
+      await pause(1_000); // in which they are asked several times
+      await each(async ({ kind, source }) => {
+        const whys = sources.failures(kind, seen);
+        assert.equal(new Set(whys).size, whys.length, `${kind} is told of again: ${whys}`);
+        assert(whys.length <= 3, `${kind}: ${whys}`); // on the way there may have been others
+        assert.equal(await ask(twixt.port(`${kind}-empty`)), "", kind);
+        await source.say([sources.second]);
+      });
+      await each(({ kind }) => sources.serves(kind, sources.second));
+      await each(({ kind }) => {
+        const again = () => sources.log(kind, "discovery answers again").length === 2;
+        return until(again, 5_000, `the line that ${kind} answers again`);
+      });
+      await clients.assertServed(fault);
     },
   );
 }
 
-Deno.test("sources that hang at the start delay nobody else", { timeout }, async () => {
-  await using backend = greeter("one");
-  await using source = new ProgramSource();
-  await using page = new PageSource("json_endpoint", jsonOf);
-  await source.hang();
-  await page.hang();
-  const servers = {
-    web: staticServer([backend]),
-    list: serverOf("exec", source, { timeout: "30s" }),
-    page: serverOf("json", page, { timeout: "30s" }),
-  };
-  const since = performance.now();
-  await using twixt = await Twixt.start({ config: { workers: 1, servers } });
-  assert.equal(await ask(twixt.port("web")), "one");
-  assert.equal(await ask(twixt.port("list")), "");
-  assert(performance.now() - since < 15_000);
-});
+Deno.test(
+  "an empty list is an answer; sources that come and go empty nothing",
+  { timeout },
+  async () => {
+    await using sources = await Sources.make();
+    await using twixt = await sources.start({});
+    const each = (task: (one: Named) => Promise<void>) => Promise.all(sources.all.map(task));
+    await using clients = sources.clients(["steady"]);
+    await each(({ kind }) => sources.serves(kind, sources.first));
+    await each(({ source }) => source.say([]));
+    await each(({ kind }) => sources.serves(kind, ""));
+    assert.deepEqual(twixt.lines.filter(({ level }) => level === "error"), []);
 
-Deno.test("programs that hang, fork or outlive their parent leave nobody behind, nor does a stop", {
-  timeout,
-}, async () => {
-  const word = crypto.randomUUID();
-  await using backend = greeter("one");
-  await using source = new ProgramSource();
-  await source.say([backend.address]);
-  {
-    await using twixt = await Twixt.start({
-      config: { workers: 1, servers: { web: serverOf("exec", source) } },
-    });
-    const port = twixt.port("web");
-    await until(async () => await ask(port) === "one");
-    for (
-      const script of [
-        `sh -c 'sleep 600; : ${word}' & wait`,
-        `for i in 1 2 3 4 5 6 7 8 9; do sh -c 'trap "" TERM; sleep 600; : ${word}' & done; exit 1`,
-        `sh -c 'sleep 600; : ${word}' & kill -KILL $$`,
-        `sh -c 'yes ${word}' & sh -c 'yes ${word}'`,
-      ]
-    ) {
-      const seen = twixt.lines.length;
-      await source.run(script);
-      await twixt.logged((line) =>
-        line.msg === "discovery failed" && twixt.lines.indexOf(line) >= seen
-      );
-      assert.equal(await ask(port), "one");
+    await each(({ source }) => source.say([sources.first]));
+    await each(({ kind }) => sources.serves(kind, sources.first));
+    clients.add(...KINDS);
+    const FLAPS = 6;
+    for (let flap = 0; flap < FLAPS; flap++) {
+      await each(({ source }) => source.fall());
+      await pause(300);
+      await each(({ source }) => source.say([flap % 2 === 0 ? sources.second : sources.first]));
+      await pause(300);
     }
-    await source.say([backend.address]);
-    await until(async () => await running(word) === 0, 10_000, "the end of all programs");
-    await source.run(`sh -c 'sleep 600; : ${word}' & wait`);
-    await until(async () => await running(word) > 0, 10_000, "a program that hangs");
-    twixt.signal("SIGTERM");
-    assert.equal(await twixt.ended(), 0);
+    await each(({ source }) => source.say([sources.second]));
+    await each(({ kind }) => sources.serves(kind, sources.second));
+    for (const kind of KINDS) {
+      const failed = sources.failures(kind, 0).length;
+      const again = sources.log(kind, "discovery answers again").length;
+      assert(failed <= 2 * FLAPS, `${kind} failed ${failed} times`);
+      assert(again <= FLAPS, `${kind} answers again ${again} times`);
+      // who holds a question for long, or is listened to, may have missed it
+      if (!FOLLOWED.includes(kind)) assert(failed > 0 && again > 0, `${kind} has noticed nothing`);
+    }
+    await clients.assertServed("sources that come and go");
+  },
+);
+
+Deno.test("changes show within 5 s at an interval of an hour; who fails is asked less and less", {
+  timeout,
+}, async () => {
+  await using sources = await Sources.make();
+  const followed = sources.all.filter(({ kind }) => FOLLOWED.includes(kind));
+  const polled = sources.all.filter(({ kind }) => !FOLLOWED.includes(kind));
+  await Promise.all(polled.map(({ source }) => source.other()));
+  await using _twixt = await sources.start({ interval: "1h", only: "keeplast" });
+  const each = (task: (one: Named) => Promise<void>) => Promise.all(followed.map(task));
+  await each(({ kind }) => sources.serves(kind, sources.first));
+  await pause(300); // until they are listened to
+  for (const list of [sources.second, sources.first, sources.second]) {
+    await each(async ({ kind, source }) => {
+      await source.say([list]);
+      await sources.serves(kind, list, 5_000);
+    });
   }
-  assert.equal(await running(word), 0);
+  await each(({ source }) => source.other());
+  await each(async ({ kind }) => void await sources.failed(kind, 0, /./));
+  const before = new Map(followed.map(({ kind, source }) => [kind, source.asked ?? 0]));
+  await pause(8_000);
+  for (const { kind, source } of [...followed, ...polled]) {
+    if (source.asked === undefined) continue;
+    const asked = source.asked - (before.get(kind) ?? 0);
+    console.log(`${kind} was asked ${asked} times while it failed`);
+    assert(asked >= 2 && asked <= 5, `${kind} was asked ${asked} times`); // after 1, 2, 4 s
+    assert.equal(sources.failures(kind, 0).length, 1, kind);
+  }
+  await Promise.all(sources.all.map(({ source }) => source.say([sources.first])));
+  for (const kind of KINDS) await sources.serves(kind, sources.first, 15_000);
 });
 
-const API = { enabled: true, bind: "127.0.0.1:0" };
-
-Deno.test("a twixt without commands can't run programs: not by a reload, not by the API", {
-  timeout,
-}, async () => {
-  await using backend = greeter("one");
-  await using source = new ProgramSource();
-  await source.say([backend.address]);
-  const web = staticServer([backend]);
-  const list = serverOf("exec", source);
-  await using twixt = await Twixt.start({ config: { api: API, servers: { web } } });
-  assert.equal(await twixt.reload({ api: API, servers: { web, list } }), false);
-  await twixt.logged(({ msg }) => /sh can't be run: this process gave up running pro/.test(msg));
-  await twixt.logged(({ msg }) => /needs a restart, or --takeover/.test(msg));
-  assert.equal(await ask(twixt.port("web")), "one");
-  assert.equal(await twixt.reload({ api: API, servers: { web } }), true);
-  const refused = await twixt.api("/servers/list", "POST", list);
-  assert.equal(refused.status, 403);
-  assert.match((await refused.json()).error, /^"sh" with these arguments is no command of the/);
-  await twixt.configure({ api: API, servers: { web, list } });
-  const reload = await twixt.api("/reload", "POST");
-  assert.equal(reload.status, 409);
-  assert.match((await reload.json()).hint, /needs a restart, or --takeover/);
-  await using next = await twixt.takeover();
-  await until(async () => await ask(next.port("list")) === "one");
-});
-
-Deno.test("the API may add servers with commands of the file, or with allowed programs", {
-  timeout,
-}, async () => {
-  await using backend = greeter("one");
-  await using source = new ProgramSource();
-  await source.say([backend.address]);
-  const list = serverOf("exec", source);
-  const env = { kind: "exec", exec_command: ["/usr/bin/env", "echo", backend.address] };
-  const other = { ...list, discovery: env };
-  await using twixt = await Twixt.start({
-    config: { api: API, servers: { list } },
-    args: ["--allow-exec", "/usr/bin/env,/bin/nothing"],
-  });
-  const add = async (name: string, section: unknown) => {
-    const answer = await twixt.api(`/servers/${name}`, "POST", section);
-    await answer.body?.cancel();
-    return answer.status;
-  };
-  assert.equal(await add("same", list), 200);
-  assert.equal(await add("other", other), 200);
-  const sneaky = { ...env, exec_command: ["sh", "-c", "id"] };
-  assert.equal(await add("sneaky", { ...list, discovery: sneaky }), 403);
-  const sneakyToo = { ...env, exec_command: ["/bin/../usr/bin/env", "id"] };
-  assert.equal(await add("sneaky", { ...list, discovery: sneakyToo }), 403);
-  await until(async () => await ask(twixt.port("same")) === "one");
-  await until(async () => await ask(twixt.port("other")) === "one");
-});
-
-Deno.test("with --keep-permissions a reload may bring the first command", { timeout }, async () => {
-  await using backend = greeter("one");
-  await using source = new ProgramSource();
-  await source.say([backend.address]);
-  const web = staticServer([backend]);
-  await using twixt = await Twixt.start({
-    config: { servers: { web } },
-    args: ["--keep-permissions"],
-  });
-  assert.equal(await twixt.reload({ servers: { web, list: serverOf("exec", source) } }), true);
-  await until(async () => await ask(twixt.port("list")) === "one");
-});
-
-Deno.test("what is given back to the file isn't run where the permission was given up", {
-  timeout,
-}, async () => {
-  await using backend = greeter("one");
-  await using source = new ProgramSource();
-  await source.say([backend.address]);
-  const list = serverOf("exec", source);
-  const servers = { web: staticServer([backend]), list };
-  await using twixt = await Twixt.start({ config: { api: API, servers } });
-  const removed = await twixt.api("/servers/list", "DELETE");
-  assert.equal(await removed.text(), "null");
-  await using second = await twixt.takeover({
-    started: () => until(() => twixt.pidInFile().then((pid) => pid !== twixt.pid)),
-  });
-  await second.logged(({ msg }) => msg === "API listening");
-  const back = await second.api("/overlay/servers/list", "DELETE");
-  assert.equal(back.status, 409);
-  assert.match((await back.json()).error, /^nothing was given back: sh can't be run: /);
-});
+Deno.test(
+  "lists of 100,000 rows stall neither clients nor the API for long",
+  { timeout },
+  async () => {
+    await using sources = await Sources.make();
+    await using twixt = await sources.start({ interval: "1s", only: "keeplast", timeout: "10s" });
+    for (const kind of KINDS) await sources.serves(kind, sources.first);
+    const before = await twixt.resident();
+    const port = sources.first.split(":")[1];
+    const rows = Array.from(
+      { length: 100_000 },
+      (_, i) => `127.${1 + (i >> 16)}.${i >> 8 & 255}.${i & 255}:${port}`,
+    );
+    for (const { kind, source } of sources.all) {
+      await using clients = sources.clients(["steady", kind]);
+      await using api = sources.clients([], async () => {
+        await (await twixt.api("/ping")).body?.cancel();
+      });
+      const seen = twixt.lines.length;
+      const since = performance.now();
+      await source.say(rows);
+      const outcome = OUTCOMES[kind];
+      if (outcome === undefined) await sources.names(kind, MAX_RECORDS);
+      else {
+        await twixt.logged((line) =>
+          line.pool === kind && twixt.lines.indexOf(line) >= seen &&
+          outcome.test(JSON.stringify(line))
+        );
+      }
+      const took = performance.now() - since;
+      await pause(1_500); // it is asked again
+      await source.say([sources.second]);
+      await sources.serves(kind, sources.second, 15_000);
+      await api.assertServed(`API, ${kind} with 100,000 rows, used in ${took.toFixed()} ms`, 5_000);
+      await clients.assertServed(`${kind} with 100,000 rows`);
+    }
+    const grown = (await twixt.resident() - before) / 1024 / 1024;
+    console.log(`memory + ${grown.toFixed()} MiB`);
+    assert(grown < 700, `memory has grown by ${grown} MiB`);
+  },
+);

@@ -11,7 +11,7 @@ import { lookup } from "../../lib/net/lookup.ts";
 import { Names } from "../../lib/net/names.ts";
 import { NO_OVERLAY, type Overlay } from "../../lib/overlay.ts";
 import { Registry } from "../../lib/registry.ts";
-import { Semaphore } from "../../lib/semaphore.ts";
+import { CheckPlaces } from "../../lib/check_places.ts";
 import { counterBuffer, Counters } from "../../lib/stats/counters.ts";
 import { Slots } from "../../lib/stats/slots.ts";
 import { NO_STATE, parseState, printState, type State } from "../../lib/state.ts";
@@ -96,7 +96,7 @@ export async function configured(base: Sections, options: ConfiguredOptions = {}
     slots: new Slots(counters),
     run: runProgram,
     names: new Names({ lookup, clock, random, onFailures: () => {} }),
-    checkPlaces: new Semaphore(4),
+    checkPlaces: new CheckPlaces(4),
     onDiscoveredWeight: () => configuration.weightsChanged(),
   });
   await workers.start();

@@ -18,8 +18,8 @@ export class DnsStandIn implements AsyncDisposable {
     readonly id: number;
   }[] = [];
 
-  constructor(readonly answer: Answerer) {
-    this.#udp = udpSocket();
+  constructor(readonly answer: Answerer, port?: number) {
+    this.#udp = udpSocket(port);
     this.#tcp = new TcpBackend((conn) => this.#one(conn), (this.#udp.addr as Deno.NetAddr).port);
     this.#running = this.#serve();
   }
@@ -117,11 +117,12 @@ export function questionOf(question: Uint8Array): { name: string; type: number; 
   return { name: labels.join("."), type: question[at + 2]!, end: at + 5 };
 }
 
-/** A port that is free for TCP too is taken for UDP. */
-function udpSocket(): Deno.DatagramConn {
+/** Without a wanted port one is taken that is free for TCP, too. */
+function udpSocket(wanted?: number): Deno.DatagramConn {
   for (;;) {
+    const port = wanted ?? freePort();
     try {
-      return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: freePort() });
+      return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port });
     } catch {
       // somebody has it for UDP
     }

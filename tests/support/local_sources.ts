@@ -1,4 +1,5 @@
 /** Sources of backends that run here, which a test makes answer, fail, hang or talk nonsense. */
+import { HttpSource } from "./network_sources.ts";
 import { TemporaryFolder } from "./temporary_folder.ts";
 
 /** A source that a discovery asks. */
@@ -11,9 +12,20 @@ export type LocalSource = AsyncDisposable & {
   fall(): Promise<void>;
   /** From now on it sends this. */
   utter(text: string): Promise<void>;
+  /** From now on it sends bytes that are nothing at all. */
+  babble(): Promise<void>;
+  /** From now on what it sends can be read, and is no list. */
+  other(): Promise<void>;
   /** From now on whoever asks waits; absent where that can't be. */
   hang?(): Promise<void>;
+  /** From now on whoever asks gets the beginning of an answer, and waits. */
+  stall?(): Promise<void>;
+  /** How often it was asked; absent where that shows nowhere. */
+  readonly asked?: number;
 };
+
+const NOISE = Uint8Array.from({ length: 512 }, (_, i) => i * 89 & 255);
+const PAGE = "<html>\n<body>\nsorry\n";
 
 /** A file that is replaced as a whole. */
 export class FileSource implements LocalSource {
@@ -31,6 +43,16 @@ export class FileSource implements LocalSource {
   async utter(text: string): Promise<void> {
     await Deno.writeTextFile(`${this.path}.new`, text);
     await Deno.rename(`${this.path}.new`, this.path);
+  }
+
+  /** These bytes. */
+  async babble(bytes: Uint8Array = NOISE): Promise<void> {
+    await Deno.writeFile(`${this.path}.new`, bytes);
+    await Deno.rename(`${this.path}.new`, this.path);
+  }
+
+  other(): Promise<void> {
+    return this.utter(PAGE);
   }
 
   async fall(): Promise<void> {
@@ -61,12 +83,25 @@ export class ProgramSource implements LocalSource {
     await this.run(`exec cat ${this.#list.path}`);
   }
 
+  async babble(): Promise<void> {
+    await this.#list.babble();
+    await this.run(`exec cat ${this.#list.path}`);
+  }
+
+  other(): Promise<void> {
+    return this.utter(PAGE);
+  }
+
   fall(): Promise<void> {
     return this.run("echo it is down >&2; exit 3");
   }
 
   hang(): Promise<void> {
     return this.run("sleep 600 & sleep 600");
+  }
+
+  async stall(): Promise<void> {
+    await this.run("echo 127.; sleep 600");
   }
 
   /** From now on it runs this. */
@@ -80,72 +115,11 @@ export class ProgramSource implements LocalSource {
   }
 }
 
-/** A web server at an address that stays its own while it is down. */
-export class PageSource implements LocalSource {
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly #at: { readonly hostname: string; readonly port: number } | { readonly path: string };
-  #server: Deno.HttpServer | undefined;
-  #text: string | undefined = "";
-  #waiting: (() => void)[] = [];
-
-  /**
-   * @param key The discovery's key for its address.
-   * @param print Rows as it sends them.
-   * @param path Of a unix socket, where it isn't on a port of loopback.
-   * @param more Keys beside the address.
-   */
-  constructor(
-    key: string,
-    readonly print: (rows: readonly string[]) => string,
-    path?: string,
-    more: Readonly<Record<string, unknown>> = {},
-  ) {
-    using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = free.addr;
-    this.#at = path === undefined ? { hostname: "127.0.0.1", port } : { path };
-    const url = path === undefined ? `http://127.0.0.1:${port}/list` : `unix://${path}`;
-    this.options = { ...more, [key]: url };
-  }
-
-  say(rows: readonly string[]): Promise<void> {
-    return this.utter(this.print(rows));
-  }
-
-  async utter(text: string): Promise<void> {
-    await this.#answer(text);
-  }
-
-  async hang(): Promise<void> {
-    await this.#answer(undefined);
-  }
-
-  async fall(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    this.#release();
-    await server?.shutdown();
-  }
-
-  // deno-lint-ignore require-await
-  async #answer(text: string | undefined): Promise<void> {
-    this.#text = text;
-    this.#release();
-    this.#server ??= Deno.serve(
-      { ...this.#at, onListen: () => {} } as Deno.ServeTcpOptions,
-      async () => {
-        if (this.#text === undefined) await new Promise<void>((end) => this.#waiting.push(end));
-        return new Response(this.#text ?? "");
-      },
-    );
-  }
-
-  #release(): void {
-    for (const end of this.#waiting.splice(0)) end();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.fall();
-  }
+/** A web server with the list. `key` is the discovery's for its address; `print` makes a text of rows. */
+export function pageSource(key: string, print: (rows: readonly string[]) => string): HttpSource {
+  const options = (address: string) => ({ [key]: `http://${address}/list` });
+  const other = key === "plaintext_endpoint" ? PAGE : undefined;
+  return new HttpSource(options, (_, now) => ({ body: print(now().rows) }), other);
 }
 
 /** Rows as a list of objects. */
@@ -157,24 +131,40 @@ export function jsonOf(rows: readonly string[]): string {
 }
 
 /** What speaks LXD's API over a socket of its own; rows are containers with an address and a key for the port. */
-export class LxdSource extends PageSource {
+export class LxdSource extends HttpSource {
   readonly #folder: TemporaryFolder;
+  readonly #socket: Deno.UnixListener;
 
   constructor() {
     const folder = new TemporaryFolder();
     const none = ["label_key", "label_value", "interface_key", "sni_key"];
-    const more = {
+    const options = {
       ...Object.fromEntries(none.map((key) => [`lxd_container_${key}`, ""])),
+      lxd_server_address: `unix://${folder.path}/socket`,
       lxd_container_port: 0,
       lxd_container_port_key: "user.port",
       lxd_container_interface: "eth0",
       lxd_container_address_type: "IPv4",
     };
-    super("lxd_server_address", instancesOf, `${folder.path}/socket`, more);
+    super(() => options, (_, now) => ({ body: instancesOf(now().rows) }));
     this.#folder = folder;
+    this.#socket = Deno.listen({ transport: "unix", path: `${folder.path}/socket` });
+    void this.#relay();
+  }
+
+  /** The server itself listens on a port. */
+  async #relay(): Promise<void> {
+    for await (const client of this.#socket) {
+      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.port })
+        .catch(() => client.close());
+      if (!server) continue;
+      const pipes = [[client, server], [server, client]] as const;
+      for (const [from, to] of pipes) from.readable.pipeTo(to.writable).catch(() => {});
+    }
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
     await super[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }

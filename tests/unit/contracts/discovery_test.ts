@@ -7,7 +7,7 @@ import type { DiscoverySpec, PoolTable } from "../../../lib/model.ts";
 import { Names } from "../../../lib/net/names.ts";
 import { Pool } from "../../../lib/pool.ts";
 import { Registry } from "../../../lib/registry.ts";
-import { Semaphore } from "../../../lib/semaphore.ts";
+import { CheckPlaces } from "../../../lib/check_places.ts";
 import { Slots } from "../../../lib/stats/slots.ts";
 import { until } from "../../support/backends.ts";
 import { ManualClock } from "../../support/clock.ts";
@@ -16,7 +16,7 @@ import {
   jsonOf,
   type LocalSource,
   LxdSource,
-  PageSource,
+  pageSource,
   ProgramSource,
 } from "../../support/local_sources.ts";
 import { MemoryLog } from "../../support/log.ts";
@@ -37,8 +37,8 @@ const TESTED: Readonly<Record<string, Tested>> = {
     make: () => new ProgramSource(),
     not: { "100,000 rows": "a program that says more than 1 MiB is killed, which is a failure" },
   },
-  plaintext: { make: () => new PageSource("plaintext_endpoint", LINES) },
-  json: { make: () => new PageSource("json_endpoint", jsonOf) },
+  plaintext: { make: () => pageSource("plaintext_endpoint", LINES) },
+  json: { make: () => pageSource("json_endpoint", jsonOf) },
   lxd: { make: () => new LxdSource() },
   file: {
     make: () => new FileSource(),
@@ -49,11 +49,11 @@ const TESTED: Readonly<Record<string, Tested>> = {
 /** Kinds that aren't here, and why. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   static: "its list stands in the configuration: nothing can fail",
-  srv: "tests/real/ asks real DNS servers",
-  dns: "tests/real/ asks real DNS servers",
-  docker: "tests/real/ asks a real daemon",
-  consul: "tests/real/ asks a real agent",
-  kubernetes: "tests/e2e/ replays recorded answers",
+  srv: "tests/e2e/discovery_test.ts asks a small DNS server, tests/real/ real ones",
+  dns: "tests/e2e/discovery_test.ts asks a small DNS server, tests/real/ real ones",
+  docker: "tests/e2e/discovery_test.ts asks a small web server, tests/real/ a real daemon",
+  consul: "tests/e2e/discovery_test.ts asks a small web server, tests/real/ a real agent",
+  kubernetes: "tests/e2e/discovery_test.ts asks a small web server with recorded answers",
 };
 
 const ONE = "10.0.0.1:80";
@@ -95,7 +95,7 @@ function poolOf(kind: DiscoveryKind, source: LocalSource, more: Partial<Discover
   const pool = new Pool({ name: "p", strategy: "weight", discoveries: [spec] }, slots.take()!, {
     discoveries: new Registry("discovery", [counted]),
     checks: new Registry("healthcheck", []),
-    checkPlaces: new Semaphore(4),
+    checkPlaces: new CheckPlaces(4),
     ...{ counters: cells, slots, names, clock, log, random: () => 0, run: runProgram },
     wallTime: () => clock.now(),
     onTable: (table) => tables.push(table),

@@ -4,6 +4,7 @@ import { Following } from "../../../discovery/_kubernetes_api.ts";
 import { addressOfNode, nodeOfPod, readService } from "../../../discovery/_kubernetes_nodes.ts";
 import { readSlice, sliceBackends } from "../../../discovery/_kubernetes_slices.ts";
 import { kubernetesIn, type KubernetesOptions } from "../../../discovery/kubernetes.ts";
+import { WatchRefusedError } from "../../../lib/errors.ts";
 import { runProgram } from "../../../lib/host/program.ts";
 import { type Backend, backendKey } from "../../../lib/model.ts";
 import { until } from "../../support/backends.ts";
@@ -337,6 +338,7 @@ Deno.test(
     );
     server.nextWatches.push(status(403, 'endpointslices is forbidden: cannot "watch"'));
     const { ended, lists } = watch();
+    await assert.rejects(ended, WatchRefusedError);
     await assert.rejects(
       ended,
       /forbidden: endpointslices is forbidden: .*; its role needs get, list and watch for endpointslices$/,

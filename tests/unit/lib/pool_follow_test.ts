@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../../../lib/host/program.ts";
 import type { DiscoveryKind } from "../../../lib/kinds.ts";
+import { WatchRefusedError } from "../../../lib/errors.ts";
 import { PoolSources } from "../../../lib/pool_sources.ts";
 import { Registry } from "../../../lib/registry.ts";
 import { ManualClock } from "../../support/clock.ts";
@@ -55,4 +56,83 @@ Deno.test("PoolSources waits longer and longer for a source that breaks off at o
   sources.stop();
   await clock.advance(0);
   assert.equal(seen.length - before, 12, "one question and one try every 10 s");
+});
+
+Deno.test("PoolSources asks at the interval whom it may not listen to, and says so once", async () => {
+  const clock = new ManualClock();
+  const log = new MemoryLog();
+  const seen: string[] = [];
+  let why = 'it may not "watch"';
+  let lists = true;
+  const told = (name: string) => void seen.push(`${name} ${Math.round(clock.now() / 1_000)}`);
+  const kind: DiscoveryKind = {
+    ...{ name: "fake", summary: "", shape: {} },
+    find: () => {
+      told("find");
+      return Promise.resolve([]);
+    },
+    watch: async function* (_options, { signal }) {
+      told("watch");
+      if (lists) yield [];
+      if (why === "") await clock.sleep(1e9, signal);
+      throw new WatchRefusedError(why);
+    },
+  };
+  const changes: number[] = [];
+  const sources = new PoolSources({
+    discoveries: new Registry("discovery", [kind]),
+    ...{ clock, random: () => 0, run: runProgram, log, pool: "p" },
+    onChange: () => void changes.push(sources.backends().size),
+  });
+  const spec = { kind: "fake", options: {}, intervalMs: 30_000, timeoutMs: 5_000 };
+  sources.start([{ ...spec, failpolicy: "setempty" }]);
+  await clock.advance(95_000);
+  assert.deepEqual(seen, ["watch 0", "watch 30", "watch 60", "watch 90"], "each gave the list");
+  const line =
+    "warning a source doesn't tell of changes: it is asked again and again pool=p kind=fake";
+  assert.deepEqual(log.lines, [`${line} why=it may not "watch"`]);
+  lists = false;
+  why = "for another reason";
+  await clock.advance(55_000);
+  assert.deepEqual(seen.slice(4), ["watch 120", "find 120", "watch 150", "find 150"]);
+  assert.deepEqual(log.lines.slice(1), [`${line} why=for another reason`]);
+  why = "";
+  await clock.advance(100_000);
+  assert.deepEqual(seen.slice(8), ["watch 180"], "it may, from now on");
+  sources.stop();
+  await clock.advance(0);
+  assert.equal(log.lines.length, 2);
+});
+
+Deno.test("PoolSources tells of each failure once, of ten at most, and that there is an answer again", async () => {
+  const clock = new ManualClock();
+  const log = new MemoryLog();
+  let asked = 0;
+  let fails: (asked: number) => string = (asked) => `reason ${asked % 2}`;
+  const kind: DiscoveryKind = {
+    ...{ name: "fake", summary: "", shape: {} },
+    find: () => {
+      const why = fails(asked++);
+      return why === "" ? Promise.resolve([]) : Promise.reject(new Error(why));
+    },
+  };
+  const sources = new PoolSources({
+    discoveries: new Registry("discovery", [kind]),
+    ...{ clock, random: () => 0, run: runProgram, log, pool: "p" },
+    onChange: () => {},
+  });
+  const spec = { kind: "fake", options: {}, intervalMs: 1_000, timeoutMs: 5_000 };
+  sources.start([{ ...spec, failpolicy: "keeplast" }]);
+  await clock.advance(20_000);
+  const failed = "error discovery failed pool=p kind=fake why=reason";
+  const again = "info discovery answers again pool=p kind=fake";
+  assert.deepEqual(log.lines.splice(0), [`${failed} 0`, `${failed} 1`]);
+  fails = () => "";
+  await clock.advance(5_000);
+  assert.deepEqual(log.lines.splice(0), [again]);
+  fails = (asked) => `at ${asked} o'clock`;
+  await clock.advance(50_000);
+  assert.equal(log.lines.length, 10);
+  sources.stop();
+  await clock.advance(0);
 });

@@ -8,7 +8,7 @@ import { StartError } from "../../../lib/errors.ts";
 import type { Config } from "../../../lib/model.ts";
 import { lookup } from "../../../lib/net/lookup.ts";
 import { Names } from "../../../lib/net/names.ts";
-import { Semaphore } from "../../../lib/semaphore.ts";
+import { CheckPlaces } from "../../../lib/check_places.ts";
 import { counterBuffer, Counters } from "../../../lib/stats/counters.ts";
 import { Slots } from "../../../lib/stats/slots.ts";
 import { Supervisor } from "../../../lib/supervisor.ts";
@@ -52,7 +52,7 @@ async function setUp() {
     ...{ workers, counters, clock, log, random, discoveries, checks },
     slots: new Slots(counters),
     names: new Names({ lookup, clock, random, onFailures: () => {} }),
-    checkPlaces: new Semaphore(4),
+    checkPlaces: new CheckPlaces(4),
     wallTime: () => Date.now(),
     run: runProgram,
   });

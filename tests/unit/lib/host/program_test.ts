@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
-import { MAX_OUTPUT_BYTES, runProgram } from "../../../../lib/host/program.ts";
+import {
+  LeftBehindError,
+  MAX_OUTPUT_BYTES,
+  onceLeft,
+  runProgram,
+} from "../../../../lib/host/program.ts";
 import { until } from "../../../support/backends.ts";
+import { isRoot, works } from "../../../support/host.ts";
 import { shell } from "../../../support/process.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
@@ -130,4 +136,46 @@ Deno.test("runProgram() starts nothing when it has been told to stop", async () 
 Deno.test("runProgram() runs a hundred at a time, each with its own output", async () => {
   const all = await Promise.all(Array.from({ length: 100 }, (_, i) => sh(`echo ${i}`)));
   assert.deepEqual(all.map(({ stdout }) => stdout), all.map((_, i) => `${i}\n`));
+});
+
+Deno.test("onceLeft() runs nothing again while processes that can't be killed are there", async () => {
+  await using folder = new TemporaryFolder();
+  let runs = 0;
+  const sleeper = new Deno.Command("sleep", { args: ["600"], detached: true }).spawn();
+  const run = onceLeft(() => {
+    runs++;
+    return Promise.reject(new LeftBehindError("sh", sleeper.pid, new Error("EPERM")));
+  });
+  const why =
+    /^sh has left processes that can't be killed \(EPERM\): end them with kill -9 -- -\d+/;
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(run(["sh", folder.path], never), { message: why });
+  }
+  assert.equal(runs, 1);
+  await assert.rejects(run(["sh", "another"], never), { message: why });
+  assert.equal(runs, 2, "another command is another matter");
+  sleeper.kill("SIGKILL");
+  await sleeper.status;
+  await assert.rejects(run(["sh", folder.path], never), { message: why });
+  assert.equal(runs, 3, "they have ended");
+});
+
+/** Runs what is in `$SCRIPT` as root without the right to kill others' processes. */
+const WEAK = "setpriv --bounding-set=-kill --inh-caps=-kill";
+
+Deno.test("runProgram() says so when a program runs as somebody else and can't be killed", {
+  ignore: !isRoot || !works(`${WEAK} true`),
+}, async () => {
+  const module = new URL("../../../../lib/host/program.ts", import.meta.url).href;
+  const script = `import { runProgram } from "${module}";
+    const argv = ["setpriv", "--reuid=65534", "--clear-groups", "sleep", "4"];
+    await runProgram(argv, AbortSignal.timeout(300)).catch(({ name, message }) =>
+      console.log(name, Math.round(performance.now()), message));`;
+  await using folder = new TemporaryFolder();
+  await Deno.writeTextFile(`${folder.path}/it.ts`, script);
+  const deno =
+    `${Deno.execPath()} run --no-config --no-lock --no-check --allow-run --allow-env --allow-read`;
+  const said = await shell(`${WEAK} ${deno} ${folder.path}/it.ts`);
+  assert.match(said, /^Error \d+ setpriv has left processes that can't be killed \(EPERM: /);
+  assert(Number(said.split(" ")[1]) < 3_000, "it didn't wait for its end");
 });
