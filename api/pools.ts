@@ -3,7 +3,8 @@ import { z } from "zod";
 import { parseDuration } from "../lib/duration.ts";
 import { suggest } from "../lib/config/suggest.ts";
 import type { BackendChange, Control } from "../lib/control.ts";
-import { backendKey, MAX_NUMBER, type PoolStatus } from "../lib/model.ts";
+import { backendKey, MAX_NUMBER } from "../lib/model.ts";
+import type { PoolStatus, SourceStatus } from "../lib/status.ts";
 import { answerJson } from "./answer.ts";
 import type { ApiApp, ApiContext, ApiEnv } from "./env.ts";
 import { ApiError } from "./errors.ts";
@@ -87,5 +88,18 @@ function poolOf(control: Control, name: string): PoolStatus {
 }
 
 function show(pool: PoolStatus): Record<string, unknown> {
-  return { balance: pool.strategy, backends: pool.backends.map(backendOf) };
+  return {
+    balance: pool.strategy,
+    discovery: pool.sources.map(showSource),
+    backends: pool.backends.map(backendOf),
+  };
+}
+
+function showSource({ failing, ...source }: SourceStatus): Record<string, unknown> {
+  if (failing === undefined) return source;
+  return {
+    ...source,
+    failing: failing.why,
+    failing_since: new Date(failing.sinceMs).toISOString(),
+  };
 }

@@ -1,4 +1,4 @@
-import type { BackendStatus, ServerStatus } from "../lib/model.ts";
+import type { BackendStatus, ServerStatus } from "../lib/status.ts";
 
 /** A server's counters under gobetween's names: bytes, and bytes a second. */
 export function statsOf(status: ServerStatus): Record<string, unknown> {

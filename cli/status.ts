@@ -53,7 +53,29 @@ export async function statusCommand(remote: RemoteOptions, output: Output): Prom
     rows.push(serverRow(name, server, stats), ...stats.backends.map(backendRow));
   }
   output.out(rows.length === 1 ? "no servers\n" : printTable(rows, 2, HEAD.length - 1));
+  for (const line of await failingSources(remote)) output.out(`${printable(line)}\n`);
   return 0;
+}
+
+type Pools = Readonly<Record<string, { readonly discovery?: readonly Source[] }>>;
+type Source = {
+  readonly kind: string;
+  readonly source: string;
+  readonly backends?: number;
+  readonly failing?: string;
+  readonly failing_since?: string;
+};
+
+/** A line for each discovery that doesn't answer. */
+async function failingSources(remote: RemoteOptions): Promise<string[]> {
+  const pools = await askApi(remote, "GET", "/pools") as Pools;
+  return Object.entries(pools).flatMap(([pool, { discovery = [] }]) =>
+    discovery.filter(({ failing }) => failing !== undefined).map((one) => {
+      const stays = one.backends === undefined ? "" : `; its last ${one.backends} backends stay`;
+      const since = `since ${one.failing_since}`;
+      return `pool ${pool}: ${one.kind} ${one.source} fails ${since}: ${one.failing}${stays}`;
+    })
+  );
 }
 
 function serverRow(name: string, { bind, pool }: Server, stats: Stats): string[] {

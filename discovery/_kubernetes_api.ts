@@ -6,7 +6,9 @@ import { whatHappened } from "../lib/net/errors.ts";
 import { request, stream } from "../lib/net/request.ts";
 import { TimeLimit } from "../lib/time_limit.ts";
 import { tlsOptions } from "../lib/net/tls_options.ts";
+import { onAbort } from "../lib/own.ts";
 import { readPlainFileSync } from "../lib/source/plain_file.ts";
+import { Heard } from "./_heard.ts";
 
 /** Where the API is and how it is asked. */
 export type ApiOptions = {
@@ -44,6 +46,8 @@ type Objects = { readonly items: readonly unknown[]; readonly version: string };
 const MAX_OBJECTS = 20_000;
 /** Characters that are kept of an answer that says no. */
 const MAX_REFUSAL = 65_536;
+/** Shortest time between two lists that are told of. */
+const BURST_MS = 250;
 /** A watch that ends without an event before that was none. */
 const SHORTEST_MS = 1_000;
 
@@ -105,23 +109,27 @@ export class KubernetesApi {
     signal: AbortSignal,
   ): AsyncGenerator<Followed<T>, boolean> {
     const { limitMs, watchMs } = this.options;
-    using limit = new TimeLimit(limitMs, signal);
+    const left = new AbortController();
+    using _until = onAbort(signal, () => left.abort());
+    using limit = new TimeLimit(limitMs, left.signal);
     const lines = await this.#watch(query, state.version, limit);
     if (lines === undefined) return false;
     const since = systemClock.now();
-    let events = 0;
     limit.restart(watchMs + limitMs); // a server that hangs doesn't end it
+    const heard = new Heard(lines, (line) => state.take(line));
     try {
-      for await (const line of lines) {
-        events++;
-        const news = state.take(line);
-        if (news === "gone") return false;
-        if (news === "changed") yield { objects: state.objects, changed: true };
+      for (;;) {
+        const news = await heard.next();
+        if (news === "over") break;
+        yield { objects: new Map(state.objects), changed: true };
+        await systemClock.sleep(BURST_MS, signal); // changes come in bursts
       }
-    } catch {
-      return false; // the connection broke off, or what came over it is no event
+    } finally {
+      left.abort();
+      await heard.ended;
     }
-    return events > 0 || systemClock.now() - since > SHORTEST_MS; // else something in between can't stream
+    if (heard.broken) return false;
+    return heard.events > 0 || systemClock.now() - since > SHORTEST_MS; // else something in between can't stream
   }
 
   /** The lines of a watch that has begun; undefined where the version is too old. */

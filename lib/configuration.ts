@@ -8,13 +8,8 @@ import { baseAlone, effective, type EffectiveOptions } from "./effective.ts";
 import { printProblem, StartError } from "./errors.ts";
 import type { FieldPath, Forgotten } from "./forget.ts";
 import type { Log } from "./log.ts";
-import {
-  type BackendStatus,
-  type Config,
-  findBackend,
-  type PoolStatus,
-  type ServerStatus,
-} from "./model.ts";
+import type { Config } from "./model.ts";
+import { type BackendStatus, findBackend, type PoolStatus, type ServerStatus } from "./status.ts";
 import * as operations from "./operations.ts";
 import { type BaseFacts, NO_OVERLAY, type Overlay, remembering, type Sections } from "./overlay.ts";
 import { type ReloadCounts, type ReloadOrder, Reloads } from "./reloads.ts";

@@ -1,7 +1,8 @@
 /** Where the base has changed what was changed through the API as well. Pure. */
 import { type FieldPath, printPath } from "./forget.ts";
 import { isSecretKey, MASK, maskSecrets } from "./mask.ts";
-import { backendKey, type PoolStatus } from "./model.ts";
+import { backendKey } from "./model.ts";
+import type { PoolStatus } from "./status.ts";
 import { type BaseFacts, isTree, type Overlay, type Sections } from "./overlay.ts";
 
 /** One thing that both have changed. The overlay's is in force. Where something is null, it isn't there. */

@@ -1,7 +1,8 @@
 import type { Changes } from "./config/diff.ts";
 import type { Conflict } from "./conflicts.ts";
 import type { FieldPath, Forgotten } from "./forget.ts";
-import type { BackendStatus, Config, PoolStatus, ServerStatus } from "./model.ts";
+import type { Config } from "./model.ts";
+import type { BackendStatus, PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import type { ReloadCounts } from "./reloads.ts";
 

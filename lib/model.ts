@@ -221,71 +221,9 @@ export type ServerTable = Omit<ServerSpec, "bind"> & {
   readonly keyWidth: 4 | 16;
 };
 
-/** Bytes and sessions of a server or a backend, in gobetween's words: rx is backend to client. */
-export type Traffic = {
-  readonly active: number;
-  readonly total: number;
-  readonly refused: number;
-  readonly rx: number;
-  readonly tx: number;
-  /** Bytes a second over the last interval. */
-  readonly rxRate: number;
-  readonly txRate: number;
-};
-
-/** A backend and how it does. */
-export type BackendStatus = {
-  readonly backend: Backend;
-  /** Its weight by discovery, where operators have given it another one. */
-  readonly discoveredWeight: number;
-  readonly live: boolean;
-  /** False once discovery no longer names it, until its last session ends. */
-  readonly discovered: boolean;
-  /** An operator wants no new sessions on it. */
-  readonly draining: boolean;
-  /** What its last check has seen, for people; empty before, and without checks. */
-  readonly lastCheck: string;
-  readonly traffic: Traffic;
-};
-
-/** Clients turned away, by reason. */
-export type Refusals = {
-  /** The process was at its limit of sessions. */
-  readonly overCapacity: number;
-  /** The server was at its `max_connections`. */
-  readonly overLimit: number;
-  /** The access rules. */
-  readonly denied: number;
-  /** No backend could be had. */
-  readonly noBackend: number;
-};
-
-/** A server and how it does. */
-export type ServerStatus = {
-  readonly name: string;
-  readonly traffic: Traffic;
-  readonly refusals: Refusals;
-  readonly backends: readonly BackendStatus[];
-};
-
-/** A pool and how it does. */
-export type PoolStatus = {
-  readonly name: string;
-  readonly strategy: string;
-  readonly backends: readonly BackendStatus[];
-};
-
 /** `host:port` with IPv6 in brackets: how a backend is named everywhere. */
 export function backendKey(backend: { readonly host: string; readonly port: number }): string {
   return backend.host.includes(":")
     ? `[${backend.host}]:${backend.port}`
     : `${backend.host}:${backend.port}`;
-}
-
-/** The backend of this `host:port`, if the pool has it. */
-export function findBackend(
-  pool: PoolStatus | undefined,
-  key: string,
-): BackendStatus | undefined {
-  return pool?.backends.find(({ backend }) => backendKey(backend) === key);
 }

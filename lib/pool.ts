@@ -1,55 +1,12 @@
 import { isIP } from "node:net";
-import type { Clock } from "./clock.ts";
-import type { CheckKind, DiscoveryKind } from "./kinds.ts";
-import type { RunProgram } from "./host/program.ts";
-import type { Log } from "./log.ts";
-import {
-  type Backend,
-  backendKey,
-  type BackendStatus,
-  type Member,
-  type PoolSpec,
-  type PoolTable,
-} from "./model.ts";
+import { type Backend, backendKey, type Member, type PoolSpec, type PoolTable } from "./model.ts";
+import type { BackendStatus, SourceStatus } from "./status.ts";
 import type { BackendOverlay } from "./overlay.ts";
-import type { Names } from "./net/names.ts";
-import { PoolSources } from "./pool_sources.ts";
 import { PoolMember } from "./pool_member.ts";
-import type { Registry } from "./registry.ts";
-import type { CheckPlaces } from "./check_places.ts";
-import type { DownBackends } from "./state.ts";
+import type { PoolOptions } from "./pool_options.ts";
+import { PoolSources } from "./pool_sources.ts";
 import { Skips } from "./skips.ts";
-import type { Counters } from "./stats/counters.ts";
 import { SLOTS } from "./stats/layout.ts";
-import type { Slots } from "./stats/slots.ts";
-
-/** What a pool works with, and whom it tells. */
-export type PoolOptions = {
-  readonly discoveries: Registry<DiscoveryKind>;
-  readonly checks: Registry<CheckKind>;
-  readonly counters: Counters;
-  readonly slots: Slots;
-  readonly names: Names;
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Bounds the checks that run at the same time. */
-  readonly checkPlaces: CheckPlaces;
-  readonly log: Log;
-  /** The pool's table has changed. Returns the version under which workers get it. */
-  onTable(table: PoolTable): number;
-  /** These backends have left the pool, or their drain is over (`drained`). */
-  onLeave(slots: readonly number[], drained: boolean): void;
-  /** A backend that operators have given a weight is about to have another one by its discovery. */
-  onDiscoveredWeight?(): void;
-  /** Runs a program, for kinds that need one. */
-  readonly run: RunProgram;
-  /** Checks have taken a backend down, or brought one back. */
-  onHealth?(): void;
-  /** Backends that count as down before their first result: the process that is taken over had found them so. */
-  readonly leftDown?: DownBackends;
-  /** Milliseconds since 1970, for drains with an end. */
-  wallTime(): number;
-};
 
 /** What operators want of backends, by `host:port`. */
 export type Adjustments = Readonly<Record<string, BackendOverlay>>;
@@ -154,6 +111,11 @@ export class Pool {
   /** Its backends, those that are leaving included. */
   status(): BackendStatus[] {
     return [...this.#members.values()].map((member) => member.status());
+  }
+
+  /** Its discoveries, and how they do. */
+  get sources(): SourceStatus[] {
+    return this.#sources.status();
   }
 
   /** Ends an interval of the rates, and forgets backends that have left and are no longer used. */

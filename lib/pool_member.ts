@@ -1,11 +1,6 @@
 import type { Advice, CheckKind, CheckResult } from "./kinds.ts";
-import {
-  type Backend,
-  backendKey,
-  type BackendStatus,
-  type CheckSpec,
-  type Member,
-} from "./model.ts";
+import { type Backend, backendKey, type CheckSpec, type Member } from "./model.ts";
+import type { BackendStatus } from "./status.ts";
 import { MAX_TIMER_MS, systemClock } from "./clock.ts";
 import { messageOf } from "./errors.ts";
 import { observe } from "./health_state.ts";
@@ -13,7 +8,7 @@ import type { HealthState } from "./health_state.ts";
 import type { BackendOverlay } from "./overlay.ts";
 import { onAbort } from "./own.ts";
 import { poll } from "./poll.ts";
-import type { PoolOptions } from "./pool.ts";
+import type { PoolOptions } from "./pool_options.ts";
 import { DOWN, DRAINING } from "./stats/layout.ts";
 import { Meter } from "./stats/meter.ts";
 import { TimeLimit } from "./time_limit.ts";

@@ -1,7 +1,9 @@
 import { StartError } from "./errors.ts";
-import type { PoolSpec, PoolStatus } from "./model.ts";
+import type { PoolSpec } from "./model.ts";
+import type { PoolStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
-import { Pool, type PoolOptions } from "./pool.ts";
+import { Pool } from "./pool.ts";
+import type { PoolOptions } from "./pool_options.ts";
 import type { DownBackends } from "./state.ts";
 import type { Workers } from "./workers.ts";
 
@@ -27,7 +29,8 @@ export class PoolSet {
   status(name: string): PoolStatus | undefined {
     const pool = this.#pools.get(name);
     if (pool === undefined) return undefined;
-    return { name, strategy: pool.spec.strategy, backends: pool.status() };
+    const { spec: { strategy }, sources } = pool;
+    return { name, strategy, sources, backends: pool.status() };
   }
 
   /** Does what operators want of backends, by pool, now and when they come back. */

@@ -4,9 +4,11 @@ import type { RunProgram } from "./host/program.ts";
 import type { DiscoveryContext, DiscoveryKind } from "./kinds.ts";
 import type { Log } from "./log.ts";
 import { type Backend, backendKey, type DiscoverySpec, MAX_LISTED } from "./model.ts";
+import type { SourceStatus } from "./status.ts";
 import { poll } from "./poll.ts";
 import type { Registry } from "./registry.ts";
 import { Skips } from "./skips.ts";
+import { SourceState } from "./source_state.ts";
 
 /** What sources are asked with, and whom they tell. */
 export type PoolSourcesOptions = {
@@ -20,14 +22,8 @@ export type PoolSourcesOptions = {
   readonly pool: string;
   /** What they list may have changed. */
   onChange(): void;
-};
-
-/** One discovery and the list it gave last. */
-type Source = {
-  readonly spec: DiscoverySpec;
-  list: readonly Backend[] | undefined;
-  /** Why it has failed since its last answer, as it was logged; empty while it answers. */
-  readonly failures: Set<string>;
+  /** Milliseconds since 1970. */
+  wallTime(): number;
 };
 
 /** How one source is asked, and whom it tells. */
@@ -39,6 +35,8 @@ type Question = {
   restart(): void;
   onAnswer(list: readonly Backend[]): void;
   onFailure(error: unknown): void;
+  /** It can't be listened to. Told once, until it can be, or can't for another reason. */
+  onDeaf(why: string): void;
 };
 
 /** Longest pause before a source that answers again is listened to again, whatever its interval. */
@@ -47,8 +45,6 @@ const RETRY_MS = 10_000;
 const LONG_MS = 10_000;
 /** Shortest wait after an answer that holds for no time at all. */
 const MIN_HOLD_MS = 1_000;
-/** Different failures of one source that are told of before it answers again: they may have the time in them. */
-const MAX_FAILURES = 10;
 
 /** How listening to a source has ended. */
 type Heard = {
@@ -59,7 +55,7 @@ type Heard = {
 
 /** The discoveries of one pool: asks each again and again, and merges what they list. {@link stop} ends them. */
 export class PoolSources {
-  #sources: Source[] = [];
+  #sources: SourceState[] = [];
   #stop = new AbortController();
   #first: Promise<unknown> = Promise.resolve();
 
@@ -81,11 +77,10 @@ export class PoolSources {
     this.stop();
     this.#stop = new AbortController();
     const known = this.#sources;
-    this.#sources = specs.map((spec, index) => ({
-      spec,
-      list: known[index]?.list,
-      failures: new Set(),
-    }));
+    this.#sources = specs.map((spec, index) => {
+      const fixed = this.options.discoveries.get(spec.kind).fixed ?? false;
+      return new SourceState(spec, known[index]?.list, { ...this.options, fixed });
+    });
     const { signal } = this.#stop;
     this.#first = Promise.all(this.#sources.map((source) => this.#run(source, signal)));
   }
@@ -99,13 +94,18 @@ export class PoolSources {
     return listed;
   }
 
+  /** How each of them does. */
+  status(): SourceStatus[] {
+    return this.#sources.map((source) => source.status());
+  }
+
   /** Asks nobody any more; the lists stay. */
   stop(): void {
     this.#stop.abort();
   }
 
   /** Starts the loop of one source. Resolves with its first answer or failure. */
-  #run(source: Source, signal: AbortSignal): Promise<void> {
+  #run(source: SourceState, signal: AbortSignal): Promise<void> {
     const kind = this.options.discoveries.get(source.spec.kind);
     const skips = new Skips();
     const first = Promise.withResolvers<void>();
@@ -119,16 +119,16 @@ export class PoolSources {
       }),
       restart: () => skips.restart(),
       onAnswer: (list) => {
-        this.#answered(source);
-        source.list = bounded(list, skips);
+        source.answered(bounded(list, skips));
         this.#tellSkipped(skips);
         this.options.onChange();
         first.resolve();
       },
       onFailure: (error) => {
-        this.#failed(source, error);
+        if (source.failed(error)) this.options.onChange();
         first.resolve();
       },
+      onDeaf: (why) => source.deaf(why),
     };
     void (kind.watch === undefined ? this.#poll(question, signal) : this.#follow(question, signal));
     return first.promise;
@@ -175,7 +175,9 @@ export class PoolSources {
       const refused = error instanceof WatchRefusedError;
       const answered = refused && listed || await this.#once(question, signal);
       if (brief === 0) deaf = "";
-      else if (answered && (refused || brief > 1)) deaf = this.#deaf(question.spec, error, deaf);
+      else if (answered && (refused || brief > 1) && messageOf(error) !== deaf) {
+        question.onDeaf(deaf = messageOf(error));
+      }
       const pauseMs = refused ? intervalMs : brief === 0 ? 0 : retryMs(brief, intervalMs);
       await clock.sleep(pauseMs * (1 - random() / 10), signal);
     }
@@ -219,38 +221,6 @@ export class PoolSources {
       clearTimeout(timer);
       outer.removeEventListener("abort", end);
     }
-  }
-
-  /** Told once, until it can be listened to or can't for another reason: `before` is the last. Gives the reason. */
-  #deaf({ kind }: DiscoverySpec, error: unknown, before: string): string {
-    const { log, pool } = this.options;
-    const why = messageOf(error);
-    if (why !== before) {
-      log.warning("a source doesn't tell of changes: it is asked again and again", {
-        ...{ pool, kind, why },
-      });
-    }
-    return why;
-  }
-
-  #answered({ failures, spec: { kind } }: Source): void {
-    const { log, pool } = this.options;
-    if (failures.size > 0) log.info("discovery answers again", { pool, kind });
-    failures.clear();
-  }
-
-  /** Each reason is told once, until it answers. */
-  #failed(source: Source, error: unknown): void {
-    const { log, pool, onChange } = this.options;
-    const { failures, spec: { kind, failpolicy } } = source;
-    const why = messageOf(error);
-    if (!failures.has(why) && failures.size < MAX_FAILURES) {
-      failures.add(why);
-      log.error("discovery failed", { pool, kind, why });
-    }
-    if (failpolicy === "keeplast") return;
-    source.list = [];
-    onChange();
   }
 
   #tellSkipped(skips: Skips): void {

@@ -1,7 +1,8 @@
 import { printHostPort } from "./address.ts";
 import { keyWidth } from "./client_key.ts";
 import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
-import type { Config, PoolStatus, ServerSpec, ServerStatus, ServerTable } from "./model.ts";
+import type { Config, ServerSpec, ServerTable } from "./model.ts";
+import type { PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";

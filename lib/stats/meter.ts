@@ -1,4 +1,4 @@
-import type { Traffic } from "../model.ts";
+import type { Traffic } from "../status.ts";
 import type { Counters } from "./counters.ts";
 import { REFUSED, RX, TOTAL, TX } from "./layout.ts";
 import { rate, type Sample } from "./rates.ts";

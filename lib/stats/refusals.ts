@@ -1,4 +1,4 @@
-import type { Refusals } from "../model.ts";
+import type { Refusals } from "../status.ts";
 import type { Counters } from "./counters.ts";
 import { DENIED, NO_BACKEND, OVER_CAPACITY, OVER_LIMIT } from "./layout.ts";
 

@@ -3,7 +3,8 @@ import type { ApiOptions } from "../../api/app.ts";
 import type { ApiApp, ApiEnv } from "../../api/env.ts";
 import type { Changes } from "../../lib/config/diff.ts";
 import type { ConfigSource, Control } from "../../lib/control.ts";
-import type { ConfigDocument, Section, ServerStatus } from "../../lib/model.ts";
+import type { ConfigDocument, Section } from "../../lib/model.ts";
+import type { ServerStatus } from "../../lib/status.ts";
 import { NO_OVERLAY } from "../../lib/overlay.ts";
 import { MemoryLog } from "./log.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../../api/app.ts";
 import type { BackendChange } from "../../../lib/control.ts";
-import type { BackendStatus, PoolSpec } from "../../../lib/model.ts";
+import type { PoolSpec } from "../../../lib/model.ts";
+import type { BackendStatus } from "../../../lib/status.ts";
 import { MemoryLog } from "../../support/log.ts";
 import { fakeControl, LOCAL } from "../../support/control.ts";
 
@@ -20,7 +21,10 @@ const NONE = { added: [], changed: [], removed: [] };
 /** The API over one pool with one backend; remembers what it is asked to change. */
 function setUp() {
   const changes: [string, string, BackendChange][] = [];
-  const pool = { name: "app", strategy: "weight", backends: [STATUS] };
+  const failing = { why: "connection refused", sinceMs: 0 };
+  const file = { kind: "file", source: "/a", backends: 1, failing: undefined };
+  const sources = [file, { kind: "json", source: "http://a/", backends: undefined, failing }];
+  const pool = { name: "app", strategy: "weight", sources, backends: [STATUS] };
   const spec: PoolSpec = { name: "app", strategy: "weight", discoveries: [] };
   const base = fakeControl({ servers: { web: {} } });
   const app = createApp({
@@ -53,6 +57,13 @@ Deno.test("GET /pools and /pools/NAME show pools with their backends and states"
   assert.deepEqual(Object.keys(body), ["app"]);
   assert.deepEqual((await send("GET", "/pools/app")).body, body.app);
   assert.equal(body.app.balance, "weight");
+  assert.deepEqual(body.app.discovery, [
+    { kind: "file", source: "/a", backends: 1 },
+    {
+      ...{ kind: "json", source: "http://a/", failing: "connection refused" },
+      failing_since: "1970-01-01T00:00:00.000Z",
+    },
+  ]);
   assert.equal(body.app.backends[0].stats.draining, true);
   assert.deepEqual((await send("GET", "/pools/ap")).body, {
     error: 'there is no pool "ap"',

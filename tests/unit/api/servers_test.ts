@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Section, ServerStatus, Traffic } from "../../../lib/model.ts";
+import type { Section } from "../../../lib/model.ts";
+import type { ServerStatus, Traffic } from "../../../lib/status.ts";
 import { fakeApi, LOCAL } from "../../support/control.ts";
 
 const NONE: Traffic = { active: 0, total: 0, refused: 0, rx: 0, tx: 0, rxRate: 0, txRate: 0 };

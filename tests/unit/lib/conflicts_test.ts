@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Conflict, factsOf, findConflicts, maskConflict } from "../../../lib/conflicts.ts";
-import type { BackendStatus } from "../../../lib/model.ts";
+import type { BackendStatus } from "../../../lib/status.ts";
 import type { BaseFacts, Overlay, Sections } from "../../../lib/overlay.ts";
 
 function of(overlay: Partial<Overlay>, servers: Sections = {}, weight?: number): Conflict[] {
@@ -94,7 +94,7 @@ Deno.test("factsOf() knows the weights of backends that a discovery names now", 
   const backends = [status("a", true), status("b", false)];
   const facts = factsOf(
     {},
-    (name) => name === "app" ? { name, strategy: "weight", backends } : undefined,
+    (name) => name === "app" ? { name, strategy: "weight", sources: [], backends } : undefined,
   );
   assert.deepEqual(
     [facts.weight("app", "a:1"), facts.weight("app", "b:1"), facts.weight("nope", "a:1")],

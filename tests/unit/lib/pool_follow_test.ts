@@ -26,7 +26,14 @@ function following(clock: ManualClock, tellsForMs: () => number) {
   };
   const sources = new PoolSources({
     discoveries: new Registry("discovery", [kind]),
-    ...{ clock, random: () => 0, run: runProgram, log: new MemoryLog(), pool: "p" },
+    ...{
+      clock,
+      random: () => 0,
+      run: runProgram,
+      log: new MemoryLog(),
+      pool: "p",
+      wallTime: () => 0,
+    },
     onChange: () => {},
   });
   const spec = { kind: "fake", options: {}, intervalMs: 3_600_000, timeoutMs: 5_000 };
@@ -81,7 +88,7 @@ Deno.test("PoolSources asks at the interval whom it may not listen to, and says 
   const changes: number[] = [];
   const sources = new PoolSources({
     discoveries: new Registry("discovery", [kind]),
-    ...{ clock, random: () => 0, run: runProgram, log, pool: "p" },
+    ...{ clock, random: () => 0, run: runProgram, log, pool: "p", wallTime: () => 0 },
     onChange: () => void changes.push(sources.backends().size),
   });
   const spec = { kind: "fake", options: {}, intervalMs: 30_000, timeoutMs: 5_000 };
@@ -89,19 +96,20 @@ Deno.test("PoolSources asks at the interval whom it may not listen to, and says 
   await clock.advance(95_000);
   assert.deepEqual(seen, ["watch 0", "watch 30", "watch 60", "watch 90"], "each gave the list");
   const line =
-    "warning a source doesn't tell of changes: it is asked again and again pool=p kind=fake";
-  assert.deepEqual(log.lines, [`${line} why=it may not "watch"`]);
+    "warning a source doesn't tell of changes: it is asked again and again pool=p kind=fake source=";
+  const empty = "warning discovery lists no backends pool=p kind=fake source= before=0";
+  assert.deepEqual(log.lines, [empty, `${line} why=it may not "watch"`]);
   lists = false;
   why = "for another reason";
   await clock.advance(55_000);
   assert.deepEqual(seen.slice(4), ["watch 120", "find 120", "watch 150", "find 150"]);
-  assert.deepEqual(log.lines.slice(1), [`${line} why=for another reason`]);
+  assert.deepEqual(log.lines.slice(2), [`${line} why=for another reason`]);
   why = "";
   await clock.advance(100_000);
   assert.deepEqual(seen.slice(8), ["watch 180"], "it may, from now on");
   sources.stop();
   await clock.advance(0);
-  assert.equal(log.lines.length, 2);
+  assert.equal(log.lines.length, 3);
 });
 
 Deno.test("PoolSources tells of each failure once, of ten at most, and that there is an answer again", async () => {
@@ -118,18 +126,21 @@ Deno.test("PoolSources tells of each failure once, of ten at most, and that ther
   };
   const sources = new PoolSources({
     discoveries: new Registry("discovery", [kind]),
-    ...{ clock, random: () => 0, run: runProgram, log, pool: "p" },
+    ...{ clock, random: () => 0, run: runProgram, log, pool: "p", wallTime: () => 0 },
     onChange: () => {},
   });
   const spec = { kind: "fake", options: {}, intervalMs: 1_000, timeoutMs: 5_000 };
   sources.start([{ ...spec, failpolicy: "keeplast" }]);
   await clock.advance(20_000);
-  const failed = "error discovery failed pool=p kind=fake why=reason";
+  const failed = "error discovery failed pool=p kind=fake source= why=reason";
   const again = "info discovery answers again pool=p kind=fake";
-  assert.deepEqual(log.lines.splice(0), [`${failed} 0`, `${failed} 1`]);
+  assert.deepEqual(log.lines.splice(0), [`${failed} 0 backends=0`, `${failed} 1 backends=0`]);
   fails = () => "";
   await clock.advance(5_000);
-  assert.deepEqual(log.lines.splice(0), [again]);
+  assert.deepEqual(log.lines.splice(0), [
+    `${again} source= backends=0`,
+    "warning discovery lists no backends pool=p kind=fake source= before=0",
+  ]);
   fails = (asked) => `at ${asked} o'clock`;
   await clock.advance(50_000);
   assert.equal(log.lines.length, 10);

@@ -33,7 +33,14 @@ Deno.test.each([
   };
   const sources = new PoolSources({
     discoveries: new Registry("discovery", [kind]),
-    ...{ clock, random: () => 0, run: runProgram, log: new MemoryLog(), pool: "p" },
+    ...{
+      clock,
+      random: () => 0,
+      run: runProgram,
+      log: new MemoryLog(),
+      pool: "p",
+      wallTime: () => 0,
+    },
     onChange: () => {},
   });
   sources.start([
