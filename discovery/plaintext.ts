@@ -33,12 +33,16 @@ export const plaintext: DiscoveryKind<PlaintextOptions> = {
   },
 };
 
+/** Longest line that is matched: a hostile one of some MiB would take seconds. */
+const MAX_LINE = 16_384;
+
 /** What takes a line apart. Pure. @throws DiscoveryError when it isn't a pattern. */
 export function lineParser(source = ""): (line: string) => Backend | string {
   if (source === "") return parseBackendLine;
   const compiled = compilePattern(source);
   if (typeof compiled === "string") throw new DiscoveryError(compiled);
   return (line) => {
+    if (line.length > MAX_LINE) return "it is longer than a pattern is tried on";
     const { max_connections: maxConnections, ...said } = compiled.groups(line.trim()) ?? {};
     const { host, port, weight, priority, sni } = said;
     if (host === undefined && port === undefined) return "the pattern doesn't match";

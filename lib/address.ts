@@ -16,6 +16,7 @@ export type HostPort = {
 
 /** Takes `host:port`, `[::1]:port` or `:port` apart. */
 export function parseHostPort(text: string): HostPort | string {
+  if (text.includes("@")) return "there is a login in it, or an @\nwrite host:port alone"; // unshown
   const shown = JSON.stringify(text);
   if (text.includes("://")) return `${shown} is a URL\nwrite host:port alone`;
   const colon = text.lastIndexOf(":");

@@ -5,9 +5,10 @@ const SECRET_KEY = new RegExp(
   "(^|[_-])(password|passwd|passphrase|secret|token|credential|authorization)s?$" +
     "|(^|[_-])(api|access|private|secret)[_-]?key$",
 );
-/** `://user:password@`; the password may hold an `@` that nobody has encoded. */
-const USERINFO = /(:\/\/[^/?#:@\s]*):[^/?#\s]*@/g;
-const SECRET_PARAMETER = /([?&][^=&#\s]*(?:password|secret|token|key)=)[^&#\s]+/gi;
+/** `://user:password@`, or `://token@`; the password may hold an `@` that nobody has encoded. */
+const USERINFO = /:\/\/(?:([^/?#:@\s]*):)?[^/?#\s]*@/g;
+const SECRET_PARAMETER =
+  /([?&][^=&#\s]*(?:password|secret|token|key|auth|sig|signature)=)[^&#\s]+/gi;
 
 /** Is this a key whose value must not be shown? Key names match in any case. */
 export function isSecretKey(key: string): boolean {
@@ -35,5 +36,7 @@ function field(key: string, value: unknown): unknown {
 }
 
 function maskUrls(text: string): string {
-  return text.replace(USERINFO, `$1:${MASK}@`).replace(SECRET_PARAMETER, `$1${MASK}`);
+  return text
+    .replace(USERINFO, (_, user) => `://${user === undefined ? "" : `${user}:`}${MASK}@`)
+    .replace(SECRET_PARAMETER, `$1${MASK}`);
 }

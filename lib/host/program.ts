@@ -58,11 +58,16 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
       stuck.reject(new LeftBehindError(program, child.pid, error));
     }
   };
-  signal.addEventListener("abort", kill, { once: true });
+  let sessionEnd: Promise<unknown> | undefined;
+  const end = () => {
+    kill();
+    sessionEnd ??= killSession(child.pid);
+  };
+  signal.addEventListener("abort", end, { once: true });
   const enough = new AbortController();
   let late: ReturnType<typeof setTimeout> | undefined;
   try {
-    const out = collect(child.stdout, MAX_OUTPUT_BYTES, enough.signal, kill);
+    const out = collect(child.stdout, MAX_OUTPUT_BYTES, enough.signal, end);
     const err = collect(child.stderr, MAX_STDERR_BYTES, enough.signal, () => {});
     const status = await Promise.race([child.status, stuck.promise]);
     late = setTimeout(() => enough.abort(), LAST_BYTES_MS);
@@ -83,7 +88,8 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
     throw error;
   } finally {
     clearTimeout(late);
-    signal.removeEventListener("abort", kill);
+    signal.removeEventListener("abort", end);
+    await sessionEnd;
   }
 };
 
@@ -145,6 +151,25 @@ function killGroup(pid: number): void {
     Deno.kill(-pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // that is ESRCH: nobody is left
+  }
+}
+
+/** Kills who has left the program's process group, but not its session, as `timeout` in a script does. */
+const SESSION = `
+for stat in /proc/[0-9]*/stat; do
+  read -r line 2>/dev/null <"$stat" || continue
+  set -- \${line##*) } # state, parent, group, session
+  stat=\${stat#/proc/}
+  [ "$4" = "$0" ] && kill -9 "\${stat%/stat}" 2>/dev/null
+done
+`;
+
+async function killSession(session: number): Promise<void> {
+  try {
+    const args = ["-c", SESSION, String(session)];
+    await new Deno.Command("sh", { args, stdin: "null", stdout: "null", stderr: "null" }).output();
+  } catch {
+    // no shell, or no process left for one: who has left the group stays
   }
 }
 

@@ -72,3 +72,8 @@ Deno.test("json and plaintext refuse bad endpoints, paths and patterns in the co
     /"\(" is not a pattern/,
   );
 });
+
+Deno.test("plaintext tries no pattern on a line that is too long", () => {
+  const parse = lineParser("(?P<host>.*):(?P<port>[0-9]+)");
+  assert.equal(parse("a".repeat(16_385)), "it is longer than a pattern is tried on");
+});

@@ -105,3 +105,31 @@ Deno.test("poll() ends while it waits and while it asks, without a word", async 
   await asking.ended;
   assert.deepEqual(asking.got, []);
 });
+
+Deno.test("poll() leaves nothing on its signal, however often it asks", async () => {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  let listening = 0;
+  const { signal } = stop;
+  const [add, remove] = [signal.addEventListener, signal.removeEventListener];
+  signal.addEventListener = (...told: Parameters<typeof add>) => {
+    listening++;
+    add.apply(signal, told);
+  };
+  signal.removeEventListener = (...told: Parameters<typeof remove>) => {
+    listening--;
+    remove.apply(signal, told);
+  };
+  let asked = 0;
+  const over = poll<number>({
+    ...{ intervalMs: 10, timeoutMs: 1_000, clock, random: () => 0, signal },
+    ask: () => Promise.resolve(asked++),
+    onAnswer: () => {},
+    onFailure: () => {},
+  });
+  await clock.advance(1_000);
+  assert(asked > 90, `asked ${asked} times`);
+  assert(listening < 5, `${listening} listeners after ${asked} questions`);
+  stop.abort();
+  await over;
+});

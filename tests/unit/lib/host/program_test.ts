@@ -83,6 +83,16 @@ Deno.test("runProgram() kills a program that hangs, with all that it has started
   await nobodyLeft(word);
 });
 
+Deno.test("runProgram() kills who has left the group, but not the session, as timeout does", async () => {
+  const word = mark();
+  const stop = new AbortController();
+  const ran = sh(`timeout 600 sh -c 'sleep 600; : ${word}'; : ${word}`, stop.signal);
+  await until(async () => (await marked(word)).includes("timeout"));
+  stop.abort();
+  await assert.rejects(ran);
+  await nobodyLeft(word);
+});
+
 Deno.test("runProgram() kills a program that forks without end", async () => {
   const word = mark();
   const stop = new AbortController();
