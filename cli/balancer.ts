@@ -5,6 +5,7 @@ import { messageOf, StartError } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
 import { onceLeft, runProgram } from "../lib/host/program.ts";
+import { endSessions } from "../lib/host/sessions.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
@@ -104,7 +105,7 @@ export async function startBalancer(
     checkPlaces: new CheckPlaces(descriptorBudget(descriptors, 0).checks),
     log: log.part("pool"),
     wallTime: Date.now,
-    run: onceLeft(runProgram),
+    run: onceLeft(endSessions(runProgram)),
     onDiscoveredWeight: () => configuration.weightsChanged(),
     onHealth: () => configuration.healthChanged(),
     leftDown: configuration.leftDown,

@@ -175,9 +175,9 @@ export class PoolMember {
     const checking = kind.check(target, spec.options, {
       signal: limit.signal,
       run: this.options.run,
-    }).catch((error) => ({ passed: false, text: messageOf(error) }))
-      .finally(() => settled.abort());
+    }).catch((error) => ({ passed: false, text: messageOf(error) }));
     const result = await Promise.race([checking, overtime(limit.signal, settled.signal)]);
+    settled.abort();
     if (result.passed || limit.lateByMs < BUSY_MS) return result;
     return { passed: false, text: "this process was too busy to see an answer", ours: true };
   }

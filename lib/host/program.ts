@@ -34,6 +34,14 @@ export class LeftBehindError extends Error {
   }
 }
 
+/** A program was killed at its limit. */
+export class KilledError extends Error {
+  /** `session` is that in which it ran. */
+  constructor(program: string, readonly session: number) {
+    super(`${program} was killed: it took too long`);
+  }
+}
+
 /** Longest standard output; a program that says more is killed. */
 export const MAX_OUTPUT_BYTES: number = 1 << 20;
 const MAX_STDERR_BYTES = 4096;
@@ -58,22 +66,17 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
       stuck.reject(new LeftBehindError(program, child.pid, error));
     }
   };
-  let sessionEnd: Promise<unknown> | undefined;
-  const end = () => {
-    kill();
-    sessionEnd ??= killSession(child.pid);
-  };
-  signal.addEventListener("abort", end, { once: true });
+  signal.addEventListener("abort", kill, { once: true });
   const enough = new AbortController();
   let late: ReturnType<typeof setTimeout> | undefined;
   try {
-    const out = collect(child.stdout, MAX_OUTPUT_BYTES, enough.signal, end);
+    const out = collect(child.stdout, MAX_OUTPUT_BYTES, enough.signal, kill);
     const err = collect(child.stderr, MAX_STDERR_BYTES, enough.signal, () => {});
     const status = await Promise.race([child.status, stuck.promise]);
     late = setTimeout(() => enough.abort(), LAST_BYTES_MS);
     kill(); // what it has left behind would go on, and hold its pipes open
     const [stdout, stderr] = await Promise.race([Promise.all([out, err]), stuck.promise]);
-    if (signal.aborted) throw new Error(`${program} was killed: it took too long`);
+    if (signal.aborted) throw new KilledError(program, child.pid);
     const tooLong = stdout.cut ? `it said more than ${MAX_OUTPUT_BYTES} bytes` : undefined;
     const ended = tooLong ?? status.signal ?? undefined;
     return {
@@ -88,8 +91,7 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
     throw error;
   } finally {
     clearTimeout(late);
-    signal.removeEventListener("abort", end);
-    await sessionEnd;
+    signal.removeEventListener("abort", kill);
   }
 };
 
@@ -151,25 +153,6 @@ function killGroup(pid: number): void {
     Deno.kill(-pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // that is ESRCH: nobody is left
-  }
-}
-
-/** Kills who has left the program's process group, but not its session, as `timeout` in a script does. */
-const SESSION = `
-for stat in /proc/[0-9]*/stat; do
-  read -r line 2>/dev/null <"$stat" || continue
-  set -- \${line##*) } # state, parent, group, session
-  stat=\${stat#/proc/}
-  [ "$4" = "$0" ] && kill -9 "\${stat%/stat}" 2>/dev/null
-done
-`;
-
-async function killSession(session: number): Promise<void> {
-  try {
-    const args = ["-c", SESSION, String(session)];
-    await new Deno.Command("sh", { args, stdin: "null", stdout: "null", stderr: "null" }).output();
-  } catch {
-    // no shell, or no process left for one: who has left the group stays
   }
 }
 

@@ -79,7 +79,10 @@ Deno.test(
     await each(({ kind }) => sources.serves(kind, sources.first));
     await each(({ source }) => source.say([]));
     await each(({ kind }) => sources.serves(kind, ""));
-    assert.deepEqual(twixt.lines.filter(({ level }) => level === "error"), []);
+    assert.deepEqual(twixt.lines.filter(({ msg }) => msg === "discovery failed"), []);
+    for (const kind of KINDS) {
+      assert.equal(sources.log(kind, "discovery lists no backends").length, 1);
+    }
 
     await each(({ source }) => source.say([sources.first]));
     await each(({ kind }) => sources.serves(kind, sources.first));

@@ -5,6 +5,7 @@ import {
   FileSource,
   jsonOf,
   type LocalSource,
+  LxdSource,
   pageSource,
   ProgramSource,
 } from "./local_sources.ts";
@@ -19,6 +20,7 @@ const SOURCES: Readonly<Record<string, (port: number) => LocalSource>> = {
   docker: dockerSource,
   consul: consulSource,
   kubernetes: kubernetesSource,
+  lxd: () => new LxdSource(),
   exec: () => new ProgramSource(),
   plaintext: () => pageSource("plaintext_endpoint", (rows) => rows.join("\n")),
   json: () => pageSource("json_endpoint", jsonOf),
@@ -141,6 +143,7 @@ const TAKEN = /"msg":"discovered backends were skipped".*"count":90000,/;
 /** What the log says of 100,000 rows: they are taken up to the limit, or refused. DNS has no room for them. */
 export const OUTCOMES: Readonly<Record<string, RegExp>> = {
   docker: /the answer is longer than 8 MiB/,
+  lxd: /the answer is longer than 8 MiB/,
   consul: TAKEN,
   kubernetes: TAKEN,
   exec: /sh said too much: it said more than 1048576 bytes/,

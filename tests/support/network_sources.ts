@@ -251,7 +251,7 @@ export class DnsSource implements LocalSource {
 
   /** @param port The backends' port; undefined for SRV, whose records have it. */
   constructor(readonly port?: number) {
-    const server = `127.0.0.1:${this.port}`;
+    const server = `127.0.0.1:${this.#port}`;
     this.options = port === undefined
       ? { srv_lookup_server: server, srv_lookup_pattern: NAME }
       : { dns_lookup_server: server, dns_name: NAME, dns_port: port };
@@ -305,7 +305,7 @@ export class DnsSource implements LocalSource {
   // deno-lint-ignore require-await
   async #become(answer: Answerer): Promise<void> {
     this.#answer = answer;
-    this.#server ??= new DnsStandIn((...asked) => this.#answer(...asked), this.port);
+    this.#server ??= new DnsStandIn((...asked) => this.#answer(...asked), this.#port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@ import {
   onceLeft,
   runProgram,
 } from "../../../../lib/host/program.ts";
+import { endSessions } from "../../../../lib/host/sessions.ts";
 import { until } from "../../../support/backends.ts";
 import { isRoot, works } from "../../../support/host.ts";
 import { shell } from "../../../support/process.ts";
@@ -83,14 +84,26 @@ Deno.test("runProgram() kills a program that hangs, with all that it has started
   await nobodyLeft(word);
 });
 
-Deno.test("runProgram() kills who has left the group, but not the session, as timeout does", async () => {
-  const word = mark();
+Deno.test("endSessions() kills who has left the group, but not the session, as timeout does", {
+  sanitizeOps: false, // it looks through the processes by itself
+  sanitizeResources: false,
+}, async () => {
+  const run = endSessions(runProgram);
+  const words = Array.from({ length: 5 }, mark);
   const stop = new AbortController();
-  const ran = sh(`timeout 600 sh -c 'sleep 600; : ${word}'; : ${word}`, stop.signal);
-  await until(async () => (await marked(word)).includes("timeout"));
+  const ran = words.map((word) => {
+    const script = `timeout 600 sh -c 'sleep 600; : ${word}'; : ${word}`;
+    return run(["sh", "-c", script], stop.signal);
+  });
+  const other = mark();
+  const bystander = new Deno.Command("sh", { args: ["-c", `sleep 600; : ${other}`] }).spawn();
+  for (const word of words) await until(async () => (await marked(word)).includes("timeout"));
   stop.abort();
-  await assert.rejects(ran);
-  await nobodyLeft(word);
+  for (const { status } of await Promise.allSettled(ran)) assert.equal(status, "rejected");
+  for (const word of words) await nobodyLeft(word);
+  assert((await marked(other)).includes(other));
+  await shell(`pkill -P ${bystander.pid}`);
+  await bystander.status;
 });
 
 Deno.test("runProgram() kills a program that forks without end", async () => {
