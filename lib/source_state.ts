@@ -26,7 +26,10 @@ export class SourceState {
   readonly #failures = new Set<string>();
   #failing: SourceStatus["failing"];
 
-  /** @param list Of the source whose place it takes; undefined before any answer. */
+  /**
+   * Has asked nobody yet.
+   * @param list Of the source whose place it takes; undefined before any answer.
+   */
   constructor(
     readonly spec: DiscoverySpec,
     public list: readonly Backend[] | undefined,
