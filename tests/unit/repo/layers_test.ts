@@ -28,6 +28,7 @@ const PURE = [
   /^lib\/source\/consul_index\.ts$/,
   /^lib\/discovered\.ts$/,
   /^discovery\/_kubernetes_slices\.ts$/,
+  /^protocols\/(client_hello|_client_hello_message)\.ts$/,
 ];
 
 type Source = { readonly path: string; readonly text: string };
