@@ -26,8 +26,9 @@ const PURE = [
   /^lib\/net\/dns\/(name|message|follow)\.ts$/,
   /^lib\/host\/budget\.ts$/,
   /^lib\/source\/consul_index\.ts$/,
-  /^lib\/discovered\.ts$/,
+  /^lib\/(loose|backend_fields|growing_bytes|guarded)\.ts$/,
   /^discovery\/_(kubernetes_slices|lxd_containers|labels)\.ts$/,
+  /^protocols\/(client_hello|_client_hello_message)\.ts$/,
 ];
 
 type Source = { readonly path: string; readonly text: string };
