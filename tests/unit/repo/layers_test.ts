@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Modules that depend on nothing but their arguments. */
 const PURE = [
-  /^lib\/(duration|address|access|backend_line|health_state|election|registry|model|messages|watchdog)\.ts$/,
+  /^lib\/(duration|address|access|backend_line|health_state|election|registry|model|messages|watchdog|crc32c)\.ts$/,
   /^lib\/(overlay|operations|forget|conflicts|effective|state|reloads)\.ts$/,
   /^lib\/balance\//,
   /^lib\/config\//,
@@ -28,6 +28,7 @@ const PURE = [
   /^lib\/source\/consul_index\.ts$/,
   /^lib\/discovered\.ts$/,
   /^discovery\/_kubernetes_slices\.ts$/,
+  /^protocols\/proxy_/,
 ];
 
 type Source = { readonly path: string; readonly text: string };
