@@ -42,7 +42,7 @@ export function readExtras(bytes: Uint8Array): ReadExtras | undefined {
     else if (type === AUTHORITY) extras.authority = decode(value);
     else if (type === UNIQUE_ID) {
       if (value.length > UNIQUE_ID_MAX_BYTES) return undefined;
-      extras.uniqueId = value.slice();
+      extras.uniqueId = value.slice(); // a part would keep the whole header in memory
     } else if (type === SSL) {
       const ssl = readSsl(value);
       if (ssl === undefined) return undefined;
