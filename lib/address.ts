@@ -128,6 +128,17 @@ export type Cidr =
 /** An IPv6 address as four unsigned 32-bit numbers, most significant first. */
 export type Words = readonly [number, number, number, number];
 
+/** An address of either family, IPv4 as IPv4-mapped; undefined for anything else. */
+export function parseIp(text: string): Words | undefined {
+  const v4 = parseIPv4(text);
+  return v4 < 0 ? parseIPv6(text) : [0, 0, 0xffff, v4];
+}
+
+/** Is it an IPv4 address, written as IPv4-mapped IPv6? */
+export function isMapped(words: Words): boolean {
+  return words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+}
+
 /** A network from `10.0.0.0/8`, `2001:db8::/32` or a single address; undefined when it is none. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address = "", prefix, ...rest] = text.split("/");
@@ -138,8 +149,7 @@ export function parseCidr(text: string): Cidr | undefined {
   if (words === undefined) return undefined;
   const bits = prefix === undefined ? 128 : Number(prefix);
   if (bits > 128) return undefined;
-  const mapped = words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
-  if (mapped && bits >= 96) return networkV4(words[3], bits - 96);
+  if (isMapped(words) && bits >= 96) return networkV4(words[3], bits - 96);
   const mask = [0, 1, 2, 3].map((i) => maskOf(bits - 32 * i)) as unknown as Words;
   return { family: 6, mask, base: words.map((word, i) => (word & mask[i]!) >>> 0) as never };
 }
@@ -169,6 +179,26 @@ export function parseIPv6(text: string): Words | undefined {
   head.push(...tail);
   const word = (i: number) => ((head[i]! << 16) | head[i + 1]!) >>> 0;
   return [word(0), word(2), word(4), word(6)];
+}
+
+/** An IPv6 address in its one canonical spelling (RFC 5952); an IPv4-mapped one as `::ffff:10.0.0.1`. */
+export function printIPv6(words: Words): string {
+  if (isMapped(words)) return `::ffff:${printIPv4(words[3])}`;
+  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
+  let gap = 0, zeros = 1; // a single zero is written
+  for (let i = 0; i < 8; i++) {
+    let run = 0;
+    while (groups[i + run] === 0) run++;
+    if (run > zeros) [gap, zeros] = [i, run];
+  }
+  const hex = (from: number, to: number) =>
+    groups.slice(from, to).map((group) => group.toString(16)).join(":");
+  return zeros === 1 ? hex(0, 8) : `${hex(0, gap)}::${hex(gap + zeros, 8)}`;
+}
+
+/** An IPv4 address, a number from 0 to 2^32 - 1, as text. */
+export function printIPv4(value: number): string {
+  return `${value >>> 24}.${value >>> 16 & 255}.${value >>> 8 & 255}.${value & 255}`;
 }
 
 /** 16-bit groups of a part of an IPv6 address; where it ends the address, IPv4 may be its end. */

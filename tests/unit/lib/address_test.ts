@@ -9,9 +9,12 @@ import {
   parseBind,
   parseCidr,
   parseHostPort,
+  parseIp,
   parseIPv4,
   parseIPv6,
   printHostPort,
+  printIPv4,
+  printIPv6,
   unmap,
 } from "../../../lib/address.ts";
 
@@ -175,4 +178,42 @@ Deno.test("contains() compares exactly the bits of the prefix", () => {
     const same = bits === 0 || base >>> (32 - bits) === ip >>> (32 - bits);
     assert.equal(contains(parseCidr(`${text(base)}/${bits}`)!, text(ip)), same);
   }));
+});
+
+// the examples of RFC 5952, sections 4 and 5
+Deno.test.each([
+  { text: "2001:0db8::0001", canonical: "2001:db8::1" },
+  { text: "2001:db8:0:0:0:0:2:1", canonical: "2001:db8::2:1" },
+  { text: "2001:db8:0:1:1:1:1:1", canonical: "2001:db8:0:1:1:1:1:1" },
+  { text: "2001:0:0:1:0:0:0:1", canonical: "2001:0:0:1::1" },
+  { text: "2001:db8:0:0:1:0:0:1", canonical: "2001:db8::1:0:0:1" },
+  { text: "2001:DB8::A", canonical: "2001:db8::a" },
+  { text: "0:0:0:0:0:0:0:0", canonical: "::" },
+  { text: "fe80:0:0:0:0:0:0:0", canonical: "fe80::" },
+  { text: "fe80::1%eth0", canonical: "fe80::1" },
+  { text: "::ffff:a00:1", canonical: "::ffff:10.0.0.1" },
+])("printIPv6() writes $text as $canonical", ({ text, canonical }) => {
+  assert.equal(printIPv6(parseIPv6(text)!), canonical);
+});
+
+Deno.test("printIPv6() writes what a URL's host does, where that isn't IPv4-mapped", () => {
+  const group = fc.oneof(fc.constant(0), fc.nat(0xffff));
+  fc.assert(fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+    const text = groups.map((value) => value.toString(16)).join(":");
+    const host = new URL(`http://[${text}]/`).hostname.slice(1, -1);
+    fc.pre(!/^::ffff:[^:]+:[^:]+$/.test(host));
+    assert.equal(printIPv6(parseIPv6(text)!), host);
+  }));
+});
+
+Deno.test("printIPv4() writes what parseIPv4() reads", () => {
+  fc.assert(fc.property(fc.ipV4(), (ip) => assert.equal(printIPv4(parseIPv4(ip)), ip)));
+});
+
+Deno.test("parseIp() takes both families, IPv4 as IPv4-mapped, and nothing else", () => {
+  assert.deepEqual(parseIp("10.0.0.1"), [0, 0, 0xffff, 0x0a000001]);
+  assert.deepEqual(parseIp("10.0.0.1"), parseIp("::ffff:10.0.0.1"));
+  assert.deepEqual(parseIp("::1"), [0, 0, 0, 1]);
+  assert.equal(parseIp("localhost"), undefined);
+  assert.equal(parseIp(""), undefined);
 });

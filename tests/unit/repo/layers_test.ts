@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Modules that depend on nothing but their arguments. */
 const PURE = [
-  /^lib\/(duration|address|access|backend_line|health_state|election|registry|model|messages|watchdog)\.ts$/,
+  /^lib\/(duration|address|access|backend_line|health_state|election|registry|model|messages|watchdog|crc32c)\.ts$/,
   /^lib\/(overlay|operations|forget|conflicts|effective|state|reloads)\.ts$/,
   /^lib\/balance\//,
   /^lib\/config\//,
@@ -28,7 +28,7 @@ const PURE = [
   /^lib\/source\/consul_index\.ts$/,
   /^lib\/(loose|backend_fields|growing_bytes|guarded)\.ts$/,
   /^discovery\/_(kubernetes_slices|lxd_containers|labels)\.ts$/,
-  /^protocols\/(client_hello|_client_hello_message)\.ts$/,
+  /^protocols\/(client_hello|_client_hello_message|proxy_.*)\.ts$/,
 ];
 
 type Source = { readonly path: string; readonly text: string };
