@@ -16,6 +16,8 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
       over_limit: whole(refusals.overLimit),
       denied: whole(refusals.denied),
       no_backend: whole(refusals.noBackend),
+      unknown_proxy: whole(refusals.unknownProxy),
+      bad_proxy_header: whole(refusals.badProxyHeader),
     },
   };
 }

@@ -64,6 +64,16 @@ export type SessionLimits = {
   readonly bufferMaxBytes: number;
 };
 
+/** The PROXY protocol of one server. */
+export type ProxySpec = {
+  /** Version of the header that backends get first; 0 is none. */
+  readonly send: 0 | 1 | 2;
+  /** Networks of the proxies that send a header, and who alone may connect then; empty: nobody sends one. */
+  readonly from: readonly string[];
+  /** Longest wait for a header. Never 0. */
+  readonly readMs: number;
+};
+
 /** A named listener. */
 export type ServerSpec = {
   readonly name: string;
@@ -75,6 +85,7 @@ export type ServerSpec = {
   readonly maxConnections: number;
   readonly limits: SessionLimits;
   readonly access: AccessSpec;
+  readonly proxy?: ProxySpec | undefined;
   /** What happens to the sessions of a backend that leaves the pool. */
   readonly onRemove: "finish" | "close";
 };

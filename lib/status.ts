@@ -38,6 +38,10 @@ export type Refusals = {
   readonly denied: number;
   /** No backend could be had. */
   readonly noBackend: number;
+  /** Only known proxies may connect. */
+  readonly unknownProxy: number;
+  /** A proxy's header was wrong, or didn't come in time. */
+  readonly badProxyHeader: number;
 };
 
 /** A server and how it does. */

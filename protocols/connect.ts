@@ -2,6 +2,7 @@ import type { Election } from "./pools.ts";
 import { dial } from "../lib/net/dial.ts";
 import { classifyDial, isOurs, whatHappened } from "../lib/net/errors.ts";
 import { DIAL_TIMEOUTS, REFUSED, RETRIES, TOTAL } from "../lib/stats/layout.ts";
+import { sendProxyHeader } from "./introduce.ts";
 import type { Session } from "./session.ts";
 
 /** How a dial ended: with a connection, with a backend's failure, or for a reason of our own. */
@@ -43,10 +44,14 @@ async function dialMember(session: Session, limitMs: number): Promise<Outcome> {
       return "closed";
     }
     session.upstream = conn;
+    const { proxy } = session.server;
+    if (proxy?.send) await sendProxyHeader(session, proxy.send);
     context.counters.add(member.slot, TOTAL);
-    return "connected";
+    return session.closed ? "closed" : "connected";
   } catch (error) {
     if (session.closed) return "closed";
+    session.upstream?.close();
+    session.upstream = undefined;
     return dialFailed(session, error);
   }
 }

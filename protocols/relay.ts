@@ -1,6 +1,7 @@
 import { classify } from "../lib/net/errors.ts";
 import { CELLS, RESETS, RX, TX } from "../lib/stats/layout.ts";
 import { reconnect } from "./connect.ts";
+import type { Link } from "./link.ts";
 import type { Election } from "./pools.ts";
 import type { Session, Side } from "./session.ts";
 
@@ -22,13 +23,22 @@ class Flow {
   /** Bytes of the chunk in hand, and how many of them the other side's kernel has taken. */
   #length = 0;
   #sent = 0;
-  #writes = 0;
+  #writes: number;
+  /** Writes that the sink has seen before the first of ours. */
+  readonly #written: number;
   #writing = false;
   /** The connection that was last read from or written to. */
-  #conn: Deno.TcpConn | undefined;
+  #conn: Link | undefined;
 
   constructor(readonly session: Session, readonly election: Election, readonly from: Side) {
-    this.#buffer = session.context.buffers.take();
+    const { first, server } = session;
+    if (from === "client" && first !== undefined) {
+      this.#buffer = first.buffer;
+      this.#length = first.length;
+      session.first = undefined;
+    } else this.#buffer = session.context.buffers.take();
+    this.#written = from === "client" && server.proxy?.send ? 1 : 0;
+    this.#writes = this.#written;
   }
 
   async run(): Promise<void> {
@@ -80,7 +90,7 @@ class Flow {
       this.#writing = true;
       const sink = this.#conn = from === "client" ? session.upstream! : session.client;
       // Nagle's wait starts with a socket's second write
-      if (this.#writes++ === 1) sink.setNoDelay(true);
+      if (this.#writes++ === 1) sink.setNoDelay?.(true);
       const length = this.#length;
       do {
         const whole = this.#sent === 0 && length === buffer.length;
@@ -118,7 +128,7 @@ class Flow {
       if (this.#conn !== session.upstream) return true; // another backend has taken over meanwhile
       if (session.replaceable && classify(error) === "reset") {
         session.context.counters.add(session.member!.slot, RESETS);
-        this.#writes = from === "client" ? 0 : this.#writes;
+        if (from === "client") this.#writes = this.#written;
         return await reconnect(session, this.election);
       }
     }

@@ -1,11 +1,19 @@
 import { clientKey } from "../lib/client_key.ts";
 import type { Member, ServerTable } from "../lib/model.ts";
 import { TIMED_OUT } from "../lib/stats/layout.ts";
+import type { Link } from "./link.ts";
 import { TICK_MS } from "./ticker.ts";
 import type { Context } from "./context.ts";
 
 /** The side of a session that something happened to. */
 export type Side = "client" | "backend";
+
+/** A client as a proxy in front has told of it. */
+export type Told = { readonly source: Place; readonly destination: Place };
+/** One end of a connection. */
+export type Place = { readonly hostname: string; readonly port: number };
+/** The beginning of a buffer, which goes back to the pool. */
+export type First = { readonly buffer: Uint8Array<ArrayBuffer>; readonly length: number };
 
 /** Longest silence while only leftovers of a broken session are being read away. */
 const LINGER_QUIET_MS = 5_000;
@@ -30,7 +38,7 @@ export class Session {
   /** Coarse time of the last byte moved. */
   touchedAt: number;
   /** The backend's connection; replaced when it is reset before any byte has passed. */
-  upstream: Deno.TcpConn | undefined;
+  upstream: Link | undefined;
   /** The backend that is leased. */
   member: Member | undefined;
   /** Slots of backends that this session has failed on. */
@@ -41,6 +49,12 @@ export class Session {
   redial: Promise<boolean> | undefined;
   /** Bytes have passed in either direction, so no other backend can take over. */
   moved = false;
+  /** Where the client is and where it wanted to, if a proxy in front has told; else as the connection has it. */
+  told: Told | undefined;
+  /** What the client has sent already, behind a proxy's header. */
+  first: First | undefined;
+  /** When it is closed unless its client has said what it has to say first; 0 is never. */
+  greetUntil = 0;
   /** One side can't be written to any more. */
   gone: Side | undefined;
   /** Both sockets are closed and everything is given back. */
@@ -52,7 +66,7 @@ export class Session {
 
   /** Takes over the client's socket and the counts made for it. */
   constructor(
-    readonly client: Deno.TcpConn,
+    public client: Link,
     readonly server: ServerTable,
     readonly context: Context,
   ) {
@@ -64,7 +78,8 @@ export class Session {
 
   /** Identifies the client for strategies that keep it on one backend. */
   key(): number {
-    return clientKey(this.client.remoteAddr.hostname, this.server.keyWidth);
+    const { hostname } = this.told?.source ?? this.client.remoteAddr as Deno.NetAddr;
+    return clientKey(hostname, this.server.keyWidth);
   }
 
   /** Another backend may take over: nothing has passed, and both sides are still open. */
@@ -102,7 +117,10 @@ export class Session {
   /** Called once a tick. */
   sweep(now: number): void {
     const silentMs = now - this.touchedAt;
-    if (this.upstream === undefined) return; // still dialling, which has its own limit
+    if (this.upstream === undefined) { // still dialling, which has its own limit
+      if (this.greetUntil > 0 && now > this.greetUntil) this.close();
+      return;
+    }
     // coarse times are up to a tick old: no session may end early
     if (this.#limitMs > 0 && silentMs > this.#limitMs + TICK_MS) {
       return this.#expire("silent for too long");
@@ -142,9 +160,9 @@ function shorter(a: number, b: number): number {
 }
 
 /** Lets the kernel notice a peer that has vanished. */
-function keepAlive(conn: Deno.TcpConn): void {
+function keepAlive(conn: Link): void {
   try {
-    conn.setKeepAlive(true);
+    conn.setKeepAlive?.(true);
   } catch {
     // the peer has gone already; the relay is about to notice
   }

@@ -2,6 +2,7 @@ import type { ServerTable } from "../lib/model.ts";
 import { classify, whatHappened } from "../lib/net/errors.ts";
 import {
   ACCEPT_ERRORS,
+  BAD_PROXY_HEADER,
   DENIED,
   NO_BACKEND,
   OVER_CAPACITY,
@@ -9,13 +10,16 @@ import {
   PROCESS_SLOT,
   REFUSED,
   TOTAL,
+  UNKNOWN_PROXY,
 } from "../lib/stats/layout.ts";
 import { compileAccess } from "../lib/access.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import type { Pools } from "./pools.ts";
 import { relay } from "./relay.ts";
-import { Session } from "./session.ts";
+import { readProxyHeader } from "./introduce.ts";
+import { type Place, Session } from "./session.ts";
+import { TICK_MS } from "./ticker.ts";
 
 /** Connections that the kernel keeps for us until we accept them; its own limit is net.core.somaxconn. */
 const BACKLOG = 4096;
@@ -30,6 +34,8 @@ const LAST_CLIENTS_MS = 2_000;
 /** A TCP server of one worker: its listener and what it does with clients. */
 export class TcpServer {
   readonly #listener: Deno.TcpListener;
+  /** May this address send a PROXY header? */
+  #proxies: (ip: string) => boolean;
   #access: (ip: string) => boolean;
   #stopped = false;
   #accepted = 0;
@@ -38,6 +44,7 @@ export class TcpServer {
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
   constructor(public table: ServerTable, readonly pools: Pools, readonly context: Context) {
     this.#access = compileAccess(table.access);
+    this.#proxies = compileProxies(table);
     this.#listener = Deno.listen({
       hostname: table.hostname,
       port: table.port,
@@ -51,6 +58,7 @@ export class TcpServer {
   update(table: ServerTable): void {
     this.table = table;
     this.#access = compileAccess(table.access);
+    this.#proxies = compileProxies(table);
   }
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
@@ -100,9 +108,13 @@ export class TcpServer {
 
   async #handle(client: Deno.TcpConn): Promise<void> {
     const { table, context } = this;
-    if (!this.#admit(client)) return client.close();
+    const proxied = table.proxy !== undefined && table.proxy.from.length > 0;
+    if (!(proxied ? this.#isProxy(client) : this.#admits(client.remoteAddr)) || !this.#take()) {
+      return client.close();
+    }
     const session = new Session(client, table, context);
     try {
+      if (proxied && !await this.#introduced(session)) return session.close();
       if (await connect(session, this.#election)) return relay(session, this.#election);
       if (!session.closed) this.#refuse(NO_BACKEND);
     } catch (error) {
@@ -111,12 +123,25 @@ export class TcpServer {
     session.close();
   }
 
-  /** Applies limits and access rules, and counts the session. */
-  #admit(client: Deno.TcpConn): boolean {
+  #isProxy(client: Deno.TcpConn): boolean {
+    return this.#proxies(client.remoteAddr.hostname) || this.#refuse(UNKNOWN_PROXY);
+  }
+
+  #admits({ hostname }: Place): boolean {
+    return this.#access(hostname) || this.#refuse(DENIED);
+  }
+
+  /** Hears of the client from the proxy in front. False: nobody may be served. */
+  async #introduced(session: Session): Promise<boolean> {
+    session.greetUntil = this.context.ticker.now + this.table.proxy!.readMs + TICK_MS;
+    if (!await readProxyHeader(session)) return this.#refuse(BAD_PROXY_HEADER);
+    session.greetUntil = 0;
+    return this.#admits(session.told?.source ?? session.client.remoteAddr as Deno.NetAddr);
+  }
+
+  /** Applies the limits, and counts the session. */
+  #take(): boolean {
     const { table, context: { counters } } = this;
-    if (!this.#access(client.remoteAddr.hostname)) {
-      return this.#refuse(DENIED);
-    }
     if (!counters.take(PROCESS_SLOT, counters.capacity)) return this.#refuse(OVER_CAPACITY);
     if (!counters.take(table.slot, table.maxConnections)) {
       counters.release(PROCESS_SLOT);
@@ -132,4 +157,9 @@ export class TcpServer {
     counters.add(slot, reason);
     return false;
   }
+}
+
+function compileProxies({ proxy }: ServerTable): (ip: string) => boolean {
+  const rules = (proxy?.from ?? []).map((cidr) => ({ allow: true, cidr }));
+  return compileAccess({ allowByDefault: false, rules });
 }

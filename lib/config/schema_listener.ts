@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { KeyGroup } from "./legacy.ts";
 import type { Section } from "./schema.ts";
-import { duration, flag, text, whole } from "./values.ts";
+import { duration, flag, networks, text, whole } from "./values.ts";
 
 /** A section inside a server, and what the API shows for its keys that weren't given. */
 export type Inner = {
@@ -115,11 +115,26 @@ const udp: Inner = {
 const proxyProtocol: Inner = {
   section: {
     at: "servers.*.proxy_protocol",
-    summary: "Tells backends the client's address.",
-    keys: { version: z.enum(["1"]).describe("Version of the header sent to backends.") },
+    summary: "Tells backends the client's address, and takes it from proxies in front.",
+    keys: {
+      version: z.enum(["1", "2"]).describe(
+        "Version of the header that backends get before the client's first byte.",
+      ).optional().meta({ otherwise: "none is sent" }),
+      accept_from: networks(
+        "The proxies in front, which send a header of either version; nobody else may connect then.",
+      ).optional().meta({ otherwise: "nobody sends one" }),
+      read_timeout: duration("Longest wait for a proxy's header.", 1).default(5_000),
+    },
     sections: [],
   },
   shown: { version: "" },
+};
+
+/** `[servers.NAME.proxy_protocol]`. */
+export type ProxyProtocolKeys = {
+  readonly version?: "1" | "2";
+  readonly accept_from?: readonly string[];
+  readonly read_timeout?: number;
 };
 
 /** By name. */

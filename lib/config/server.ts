@@ -1,11 +1,11 @@
 import { parseAccessRule } from "../access.ts";
-import type { AccessRule, AccessSpec, Bind, Section, ServerSpec } from "../model.ts";
+import type { AccessRule, AccessSpec, Bind, ProxySpec, Section, ServerSpec } from "../model.ts";
 import { showServer } from "./document.ts";
 import { quote } from "./issues.ts";
 import type { PoolReader, ReadPool } from "./pool.ts";
 import { type Read, readSection, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
-import { listenerSections } from "./schema_listener.ts";
+import { listenerSections, type ProxyProtocolKeys } from "./schema_listener.ts";
 import * as schema from "./schema.ts";
 import { oneOf } from "./suggest.ts";
 
@@ -44,8 +44,9 @@ export function readServer(
   const pool = readPool(name, read, around, path);
   const access = readAccess(given["access"], [...path, "access"], around);
   const inner = readListener(given, path, report);
+  const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
-  const canonical = { ...given, ...inner, ...access.given && { access: access.given } };
+  const canonical = { ...given, ...shownOf(inner), ...access.given && { access: access.given } };
   return {
     spec: {
       name,
@@ -55,6 +56,7 @@ export function readServer(
       maxConnections: values.max_connections ?? around.defaults.values.max_connections ?? 0,
       limits: limitsOf(values, around),
       access: access.spec,
+      ...proxy === undefined ? {} : { proxy },
       onRemove: values.on_remove ?? "finish",
     },
     ...pool === "named" ? {} : { pool },
@@ -62,16 +64,35 @@ export function readServer(
   };
 }
 
-/** The sections about the listener, as the API shows them. */
-function readListener(given: Table, path: Path, report: Report): Table {
-  const shown: Record<string, Section> = {};
-  for (const [key, inner] of Object.entries(listenerSections)) {
+/** The sections about the listener that are given, by name. */
+function readListener(given: Table, path: Path, report: Report): Readonly<Record<string, Inside>> {
+  const inside: Record<string, Inside> = {};
+  for (const [key, { section }] of Object.entries(listenerSections)) {
     if (given[key] === undefined) continue;
-    const read = readSection(given[key], inner.section, [...path, key], report);
-    if (read === undefined) continue;
-    shown[key] = { ...inner.shown, ...read.given };
+    const read = readSection(given[key], section, [...path, key], report);
+    if (read !== undefined) inside[key] = read;
   }
-  return shown;
+  return inside;
+}
+
+type Inside = Read<Record<string, unknown>>;
+
+/** The same as the API shows them. */
+function shownOf(inside: Readonly<Record<string, Inside>>): Table {
+  return Object.fromEntries(
+    Object.entries(inside).map((
+      [key, { given }],
+    ) => [key, { ...listenerSections[key]!.shown, ...given }]),
+  );
+}
+
+function proxyOf(read: Inside | undefined, path: Path, report: Report): ProxySpec | undefined {
+  if (read === undefined) return undefined;
+  const { version, accept_from: from = [], read_timeout } = read.values as ProxyProtocolKeys;
+  if (version === undefined && from.length === 0 && Object.keys(read.given).length === 0) {
+    report.error(path, "says nothing\ngive version, accept_from or both");
+  }
+  return { send: version === undefined ? 0 : version === "1" ? 1 : 2, from, readMs: read_timeout! };
 }
 
 /** Tells two binds apart; what is equal can't be bound twice. */

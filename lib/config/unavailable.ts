@@ -28,7 +28,6 @@ export const unavailable: readonly Unavailable[] = [
   { at: "servers.*.tls" },
   { at: "servers.*.backends_tls" },
   { at: "servers.*.udp" },
-  { at: "servers.*.proxy_protocol" },
   { at: "servers.*.routes" },
   { at: "servers.*.forward", value: "kernel" },
 ];

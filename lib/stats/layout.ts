@@ -78,6 +78,10 @@ export const DIAL_TIMEOUTS = 11;
 export const RESETS = 12;
 /** Server: dials that went to another backend after a first one failed. */
 export const RETRIES = 13;
+/** Server: turned away because only known proxies may connect. */
+export const UNKNOWN_PROXY = 11;
+/** Server: turned away because a proxy's header was wrong, or didn't come in time. */
+export const BAD_PROXY_HEADER = 12;
 /** Process: buffers that could not grow because the budget was used up. */
 export const BUFFER_DENIED = 14;
 /** Process: lines that a worker did not log because there were too many. */

@@ -1,6 +1,13 @@
 import type { Refusals } from "../status.ts";
 import type { Counters } from "./counters.ts";
-import { DENIED, NO_BACKEND, OVER_CAPACITY, OVER_LIMIT } from "./layout.ts";
+import {
+  BAD_PROXY_HEADER,
+  DENIED,
+  NO_BACKEND,
+  OVER_CAPACITY,
+  OVER_LIMIT,
+  UNKNOWN_PROXY,
+} from "./layout.ts";
 
 /** Why a server has turned clients away so far. */
 export function refusalsOf(counters: Counters, slot: number): Refusals {
@@ -9,5 +16,7 @@ export function refusalsOf(counters: Counters, slot: number): Refusals {
     overLimit: counters.sum(slot, OVER_LIMIT),
     denied: counters.sum(slot, DENIED),
     noBackend: counters.sum(slot, NO_BACKEND),
+    unknownProxy: counters.sum(slot, UNKNOWN_PROXY),
+    badProxyHeader: counters.sum(slot, BAD_PROXY_HEADER),
   };
 }

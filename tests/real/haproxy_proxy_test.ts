@@ -6,6 +6,8 @@ import { writeV1 } from "../../protocols/proxy_v1.ts";
 import { writeV2 } from "../../protocols/proxy_v2.ts";
 import { certificate } from "../support/certificates.ts";
 import { needs } from "../support/real.ts";
+import { staticServer } from "../support/static_server.ts";
+import { Twixt } from "../support/twixt.ts";
 import { Daemon, Folder, freePort, unprivileged } from "./_daemon.ts";
 
 const options = needs(["haproxy", "openssl", "setpriv"]);
@@ -103,6 +105,47 @@ Deno.test("HAProxy's accept-proxy takes what writeV1() and writeV2() write", opt
   spoilt[16]! ^= 1;
   assert.equal((await ask(port, spoilt)).answer, "", "it looks at the checksum");
 });
+
+Deno.test.each([
+  { inbound: "send-proxy", version: "1" },
+  { inbound: "send-proxy", version: "2" },
+  { inbound: "send-proxy-v2", version: "1" },
+  { inbound: "send-proxy-v2", version: "2" },
+])(
+  "a client's address goes from HAProxy's $inbound through Twixt, as version $version, to HAProxy",
+  options,
+  async ({ inbound, version }) => {
+    await using stack = new AsyncDisposableStack();
+    const { path } = stack.use(await Folder.make());
+    const behind = stack.use(await Folder.make());
+    const back = await startHAProxy(stack, behind.path, [
+      "mode http",
+      "bind 127.0.0.1:PORT accept-proxy",
+      'http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst_port]"',
+    ]);
+    const proxy_protocol = { version, accept_from: ["127.0.0.0/8"] };
+    const twixt = stack.use(
+      await Twixt.start({
+        config: {
+          workers: 2,
+          api: { enabled: true, bind: "127.0.0.1:0" },
+          servers: { web: staticServer([`127.0.0.1:${back}`], { proxy_protocol }) },
+        },
+      }),
+    );
+    const front = await startHAProxy(stack, path, [
+      "mode tcp",
+      "bind 127.0.0.1:PORT",
+      `server s 127.0.0.1:${twixt.port("web")} ${inbound}`,
+    ]);
+    for (let i = 0; i < 20; i++) {
+      const { answer, own } = await ask(front, new Uint8Array());
+      assert.equal(answer, `127.0.0.1 ${own} ${front}`);
+    }
+    assert.equal((await ask(twixt.port("web"), new Uint8Array())).answer, "", "it sends no header");
+    assert.equal((await twixt.stats("web")).refused.bad_proxy_header, 1);
+  },
+);
 
 /** Reads the next connection's header in pieces of 7 bytes, and the byte that follows it. HAProxy's limits end it. */
 async function receive(listener: Deno.Listener): Promise<{ result: ProxyRead; next: string }> {

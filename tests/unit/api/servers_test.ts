@@ -38,10 +38,24 @@ const WEB: Section = {
   },
 };
 
-const REFUSALS = { overCapacity: 0, overLimit: 0, denied: 0, noBackend: 0 };
+const REFUSALS = {
+  overCapacity: 0,
+  overLimit: 0,
+  denied: 0,
+  noBackend: 0,
+  unknownProxy: 0,
+  badProxyHeader: 0,
+};
 const STATUS: ServerStatus = {
   name: "web",
-  refusals: { overCapacity: 1, overLimit: 2, denied: 3, noBackend: 4 },
+  refusals: {
+    overCapacity: 1,
+    overLimit: 2,
+    denied: 3,
+    noBackend: 4,
+    unknownProxy: 5,
+    badProxyHeader: 6,
+  },
   traffic: { ...NONE, active: 3, rx: 1e17, tx: 1e12, rxRate: 1536.9, txRate: -0.5 },
   backends: [
     {

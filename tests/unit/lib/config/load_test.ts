@@ -194,3 +194,24 @@ Deno.test.each(["toml", "json"] as const)(
     onlyConfigErrors(text, format);
   },
 );
+
+Deno.test("loadConfig() reads proxy_protocol: what is sent, and from whom one is taken", () => {
+  const of = (keys: string) =>
+    `[servers.a]\nbind = ":1"\ndiscovery = { kind = "static", static_list = ["b:1"] }\n` +
+    `proxy_protocol = { ${keys} }\n`;
+  const proxy = (keys: string) => load(of(keys)).config.servers.get("a")!.proxy;
+  assert.deepEqual(proxy('version = "1"'), { send: 1, from: [], readMs: 5_000 });
+  assert.deepEqual(proxy('version = "2", accept_from = ["::1"], read_timeout = "1s"'), {
+    ...{ send: 2, from: ["::1"], readMs: 1_000 },
+  });
+  assert.deepEqual(proxy('accept_from = ["10.0.0.0/8"]'), {
+    ...{ send: 0, from: ["10.0.0.0/8"], readMs: 5_000 },
+  });
+  assert.equal(
+    failure(of("")),
+    "x.toml:4: servers.a.proxy_protocol: says nothing\n" +
+      "       give version, accept_from or both",
+  );
+  assert.match(failure(of('version = "3"')), /proxy_protocol\.version: "3" is not possible here/);
+  assert.match(failure(of('accept_from = ["a"]')), /"a" is not an address or network/);
+});

@@ -46,7 +46,14 @@ Deno.test("referencePage() has each section once, in the order of the file", () 
   assert.deepEqual(sections, [
     ...["Contents", "How values are written", "Top of the file", "`[logging]`", "`[api]`"],
     ...["`[api.basic_auth]`", "`[api.tls]`", "`[defaults]`", "`[servers.NAME]`"],
-    ...["`[servers.NAME.access]`", "`[pools.NAME]`", "Strategies", "Discoveries", "Checks"],
+    ...[
+      "`[servers.NAME.access]`",
+      "`[servers.NAME.proxy_protocol]`",
+      "`[pools.NAME]`",
+      "Strategies",
+      "Discoveries",
+      "Checks",
+    ],
     ...["Not available yet", "All keys"],
   ]);
 });
