@@ -143,7 +143,7 @@ const TAKEN = /"msg":"discovered backends were skipped".*"count":90000,/;
 /** What the log says of 100,000 rows: they are taken up to the limit, or refused. DNS has no room for them. */
 export const OUTCOMES: Readonly<Record<string, RegExp>> = {
   docker: /the answer is longer than 8 MiB/,
-  lxd: /the answer is longer than 8 MiB/,
+  lxd: TAKEN,
   consul: TAKEN,
   kubernetes: TAKEN,
   exec: /sh said too much: it said more than 1048576 bytes/,
