@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { backendsOf, srv, usable } from "../../../discovery/srv.ts";
 import { printHostPort } from "../../../lib/address.ts";
 import { runProgram } from "../../../lib/host/program.ts";
-import type { Backend } from "../../../lib/model.ts";
+import { type Backend, MAX_LISTED } from "../../../lib/model.ts";
 import type { RecordOf } from "../../../lib/net/dns/follow.ts";
 import {
   type Answerer,
@@ -189,6 +189,16 @@ Deno.test("backendsOf() gives the same for the same records in any order, each a
       assert.equal(priority, Math.min(...same.map((row) => row.priority)));
     }
   }));
+});
+
+Deno.test("backendsOf() stops where there are more than are taken: 12 million would fit into two answers", () => {
+  const addresses = Array.from({ length: 4_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  const rows = Array.from({ length: 3_200 }, (_, i): RecordOf<"SRV"> => ({
+    ...{ type: "SRV", name: "x", ttlSeconds: 1, priority: 0, weight: 0 },
+    ...{ port: i + 1, target: "a" },
+  }));
+  const found = backendsOf(rows, new Map([["a", addresses]])).length;
+  assert(found > MAX_LISTED && found < 2 * MAX_LISTED, `${found}`);
 });
 
 Deno.test("usable() skips targets that no host is called", () => {

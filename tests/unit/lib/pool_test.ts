@@ -11,7 +11,7 @@ import { Names } from "../../../lib/net/names.ts";
 import { Pool } from "../../../lib/pool.ts";
 import { Registry } from "../../../lib/registry.ts";
 import { CheckPlaces } from "../../../lib/check_places.ts";
-import { DOWN, DRAINING } from "../../../lib/stats/layout.ts";
+import { DOWN, DRAINING, SLOTS } from "../../../lib/stats/layout.ts";
 import { Slots } from "../../../lib/stats/slots.ts";
 import { ManualClock } from "../../support/clock.ts";
 import { runProgram } from "../../../lib/host/program.ts";
@@ -54,6 +54,7 @@ function setUp(spec: Partial<PoolSpec> = {}, watch?: DiscoveryKind["watch"]) {
     hosts: {} as Record<string, string[]>,
     checked: [] as string[],
     targets: [] as CheckTarget[],
+    hangs: false,
   };
   const discovery: DiscoveryKind = {
     name: "fake",
@@ -70,6 +71,7 @@ function setUp(spec: Partial<PoolSpec> = {}, watch?: DiscoveryKind["watch"]) {
     summary: "",
     shape: {},
     check(target) {
+      if (world.hangs) return new Promise(() => {});
       const { address } = target;
       world.checked.push(address);
       world.targets.push(target);
@@ -230,6 +232,34 @@ Deno.test("a name becomes its address, several addresses become several backends
     "10.2.0.1:80",
   ]);
   pool.stop(1);
+});
+
+Deno.test("names with hundreds of addresses under hundreds of ports take no more slots than there are", async () => {
+  const { start, clock, world, log, tables } = setUp();
+  const ports = Array.from({ length: 300 }, (_, i) => i + 1);
+  world.lists = [ports.map((port) => ({ ...backend("many.test"), port }))];
+  world.hosts["many.test"] = Array.from({ length: 256 }, (_, i) => `10.0.0.${i}`);
+  const pool = start();
+  await clock.advance(1_000);
+  assert(tables.at(-1)!.members.length <= SLOTS);
+  assert(log.lines.some((line) => /^warning backends were skipped pool=p count=/.test(line)));
+  pool.stop(1);
+});
+
+Deno.test("a check that never settles gives its place back, and counts as a failure", async () => {
+  const { start, clock, world } = setUp({ check: { ...CHECK, timeoutMs: 10, fails: 1 } });
+  world.lists = [[backend("10.0.0.1")]];
+  world.hangs = true;
+  const pool = start();
+  await clock.advance(0);
+  const status = () => pool.status()[0]!;
+  for (let i = 0; i < 30 && status().live; i++) {
+    await clock.advance(100);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.deepEqual([status().live, status().lastCheck], [false, "no answer in time"]);
+  pool.stop(1);
+  await new Promise((resolve) => setTimeout(resolve, 1_200)); // one that was under way keeps its place for so long
 });
 
 Deno.test("several discoveries are merged; of two entries with one key the later wins", async () => {
