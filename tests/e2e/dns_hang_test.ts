@@ -58,6 +58,38 @@ Deno.test("a backend whose DNS server is silent delays nobody, and is used once 
   await twixt.descriptorsReturn(before);
 });
 
+Deno.test("with 500 names and a silent DNS server, reloads, checks and the log go on as usual", {
+  ignore: !hasMounts,
+  timeout: 60_000,
+}, async () => {
+  await using literal = greeter("literal");
+  await using dns = new DnsServer("127.0.0.153");
+  const names = Array.from({ length: 500 }, (_, i) => `backend${i}.twixt.example:80`);
+  const config = (workers: number) => ({
+    ...{ workers, api: { enabled: true, bind: "127.0.0.1:0" } },
+    servers: {
+      named: staticServer(names),
+      web: staticServer([literal], { healthcheck: { kind: "ping", interval: "200ms" } }),
+    },
+  });
+  await using twixt = await Twixt.start({ config: config(1), wrap: askingOnly(dns) });
+  await until(() => dns.asked >= 8);
+  for (let i = 0; i < 5; i++) {
+    const since = performance.now();
+    assert.equal((await twixt.api("/reload", "POST")).status, 200);
+    const took = performance.now() - since;
+    assert(took < 2_000, `a reload took ${took} ms`);
+    assert.equal(await ask(twixt.port("web")), "literal");
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+  }
+  const about = twixt.lines.filter(({ msg }) =>
+    msg.startsWith("backends' names can't be resolved")
+  );
+  assert(about.length > 0 && about.length < 10, `${about.length} lines`);
+  const [backend] = (await twixt.stats("web")).backends;
+  assert.deepEqual([backend.stats.live, backend.stats.last_check], [true, "connected"]);
+});
+
 Deno.test("twixt ends at once although a backend's DNS server is silent", {
   ignore: !hasMounts,
   timeout: 60_000,

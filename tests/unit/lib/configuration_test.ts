@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { NO_OVERLAY, type Overlay } from "../../../lib/overlay.ts";
 import { ask, greeter } from "../../support/backends.ts";
+import { ConfigError } from "../../../lib/errors.ts";
 import { configured, serverOf } from "../../support/configured.ts";
 
 Deno.test("addServer() listens at once, and is kept over a reload and a restart", async () => {
@@ -292,6 +293,19 @@ Deno.test("a kept server that no longer fits is blamed on the state file, not on
           "or mend state.json while Twixt doesn't run",
       );
     }
+    return true;
+  });
+});
+
+Deno.test("what is wrong with a server that is being added is said of itself, not of the state file", async () => {
+  await using balancer = await configured({ web: serverOf(["127.0.0.1:1"]) });
+  const bad = serverOf(["127.0.0.1:1"], { client_idle_timeout: "2" });
+  await assert.rejects(balancer.configuration.addServer("new", bad), (error) => {
+    assert.ok(error instanceof ConfigError);
+    const [problem] = error.problems;
+    assert.equal(problem!.message, '"2" is not a duration');
+    assert.match(problem!.hint, /^write a number and a unit/);
+    assert.equal(problem!.file, undefined);
     return true;
   });
 });
