@@ -22,9 +22,10 @@ export function tlsShape(prefix: string): z.ZodRawShape {
   };
 }
 
-/** What these keys say. */
+/** What these keys say; an empty one says nothing. */
 export function tlsFiles(prefix: string, options: Readonly<Record<string, unknown>>): TlsFiles {
-  const text = (key: string) => options[`${prefix}_tls_${key}`] as string | undefined;
+  const text = (key: string) =>
+    (options[`${prefix}_tls_${key}`] || undefined) as string | undefined;
   return {
     insecure: options[`${prefix}_tls_insecure`] === true,
     caPath: text("cacert_path"),

@@ -38,7 +38,13 @@ Deno.test.each(KINDS)("$name has all keys of TLS, and wants certificate and key 
 });
 
 Deno.test("tlsFiles() reads the keys of its prefix", () => {
-  const keys = { x_tls_insecure: true, x_tls_cacert_path: "ca", x_tls_server_name: "n", y: 1 };
+  const keys = {
+    x_tls_insecure: true,
+    x_tls_key_path: "",
+    x_tls_cacert_path: "ca",
+    x_tls_server_name: "n",
+    y: 1,
+  };
   assert.deepEqual(tlsFiles("x", keys), {
     insecure: true,
     caPath: "ca",
