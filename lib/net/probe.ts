@@ -11,16 +11,20 @@ import { classify, whatHappened } from "./errors.ts";
  * @throws StartError that says what to do.
  */
 export function probe(bind: Bind, what: string): number {
+  using listener = listen(bind, what);
+  return listener.addr.port;
+}
+
+function listen(bind: Bind, what: string): Deno.TcpListener {
   try {
-    using listener = Deno.listen({ hostname: bind.hostname, port: bind.port });
-    return listener.addr.port;
+    return Deno.listen({ hostname: bind.hostname, port: bind.port });
   } catch (error) {
     throw bindError(error, bind, what);
   }
 }
 
 /**
- * Probes the binds of servers. Returns their ports by name.
+ * Probes the binds of servers. Returns their ports by name; no two of those that the system chooses are the same.
  *
  * @param held The port of a bind that needs no probe.
  * @throws StartError that names all binds that can't be listened on.
@@ -31,9 +35,15 @@ export function probeAll(
 ): Map<string, number> {
   const ports = new Map<string, number>();
   const failures: StartError[] = [];
+  using chosen = new DisposableStack(); // open until all are: else the system might choose one a second time
   for (const spec of specs) {
+    const what = `server "${spec.name}"`;
     try {
-      ports.set(spec.name, held(spec) ?? probe(spec.bind, `server "${spec.name}"`));
+      const port = held(spec) ??
+        (spec.bind.port > 0
+          ? probe(spec.bind, what)
+          : chosen.use(listen(spec.bind, what)).addr.port);
+      ports.set(spec.name, port);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       failures.push(error);

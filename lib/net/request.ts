@@ -136,27 +136,30 @@ async function send(question: Request): Promise<http.IncomingMessage> {
     ...secure ? { servername: isIp(name) ? "" : name, ...tls, secureContext: contextOf(tls) } : {},
     ...plain === undefined ? {} : { socket: plain },
   };
-  return await new Promise((resolve, reject) => {
-    const sent = (secure ? https : http).request(options, (message) => {
-      message.on("close", () => plain?.destroy());
-      resolve(message);
-    });
-    sent.on("error", (error: Error) => {
-      plain?.destroy();
-      reject(signal.aborted ? new Error(LATE) : error);
-    });
-    sent.on("close", () => { // after 101 there is neither an answer nor an error
-      plain?.destroy();
-      reject(new Error(signal.aborted ? LATE : "the connection ended without an answer"));
-    });
-    let informed = 0;
-    sent.on("information", () => {
-      if (++informed > MAX_INFORMED) sent.destroy(new Error("it says 100 Continue without end"));
-    });
-    sent.end(body);
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const sent = (secure ? https : http).request(options, (message) => {
+    message.on("close", () => plain?.destroy());
+    resolve(message);
   });
+  const fail = (error: Error) => {
+    plain?.destroy();
+    reject(signal.aborted ? new Error(LATE) : error);
+  };
+  sent.on("error", fail);
+  sent.on("close", () => fail(new Error(ENDED))); // after 101 there is neither an answer nor an error
+  let informed = 0;
+  sent.on("information", () => {
+    if (++informed > MAX_INFORMED) sent.destroy(new Error("it says 100 Continue without end"));
+  });
+  sent.end(body);
+  using _late = onAbort(signal, () => { // Deno 2.6 may tell nobody
+    sent.destroy();
+    fail(new Error(LATE));
+  });
+  return await promise;
 }
 
 const LATE = "no answer in time";
+const ENDED = "the connection ended without an answer";
 /** Provisional answers (RFC 9110, section 15.2) before the one that counts. */
 const MAX_INFORMED = 10;

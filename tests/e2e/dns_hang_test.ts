@@ -76,7 +76,9 @@ Deno.test("with 500 names and a silent DNS server, reloads, checks and the log g
   await until(() => dns.asked >= 8);
   for (let i = 0; i < 5; i++) {
     const since = performance.now();
-    assert.equal((await twixt.api("/reload", "POST")).status, 200);
+    const answer = await twixt.api("/reload", "POST");
+    await answer.body?.cancel();
+    assert.equal(answer.status, 200);
     const took = performance.now() - since;
     assert(took < 2_000, `a reload took ${took} ms`);
     assert.equal(await ask(twixt.port("web")), "literal");

@@ -42,7 +42,9 @@ export class TimedClients implements AsyncDisposable {
     console.log(
       `${what}: ${sorted.length} served, 99 % in ${p99.toFixed()} ms, all in ${worst.toFixed()} ms`,
     );
-    assert.deepEqual(this.#load.failures, []);
+    const { failures } = this.#load;
+    if (failures.length > 0) console.log(`${what}: not served, the log:\n${this.twixt.text()}`);
+    assert.deepEqual(failures, []);
     assert(sorted.length > 20, `${sorted.length} clients`);
     assert(worst < worstMs, `${what}: somebody waited ${worst} ms`);
     if (worstMs === WORST_MS) assert(p99 < P99_MS, `${what}: 1 % waited ${p99} ms`);
