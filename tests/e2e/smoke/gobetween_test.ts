@@ -59,15 +59,18 @@ for (const { file, missing, without } of samples) {
 
       // priority 0 comes before all others
       const expected = format === "toml" ? "blue" : "red";
-      const served = () => ask(ports.web).then((name) => name === expected, () => false);
+      const pinged = async () => await (await fetch(`http://127.0.0.1:${ports.api}/ping`)).text();
+      const served = async () => {
+        const said = await Promise.all([ask(ports.web), pinged()]).catch(() => []);
+        return said[0] === expected; // and its API, which is opened last, has answered
+      };
       await using twixt = await Twixt.start({
         config: {},
         args: ["-c", own], // the last one counts
         started: () => until(served, 10_000, "the first answer"),
       });
       for (let i = 0; i < 10; i++) assert.equal(await ask(ports.web), expected);
-      const ping = await fetch(`http://127.0.0.1:${ports.api}/ping`);
-      assert.equal(await ping.text(), "OK");
+      assert.equal(await pinged(), "OK");
       twixt.signal("SIGTERM");
       assert.equal(await twixt.ended(), 0);
     } finally {
