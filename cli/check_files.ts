@@ -2,6 +2,7 @@ import { commandsOf } from "../lib/commands.ts";
 import type { Kinds } from "../lib/config/load.ts";
 import { metaOf } from "../lib/config/pool.ts";
 import type { Config } from "../lib/model.ts";
+import { readCertificates } from "../lib/source/certificates.ts";
 
 /** What a configuration names that isn't there, one line each. It may come yet, so nothing here is an error. */
 export async function missingFiles(config: Config, kinds: Kinds): Promise<string[]> {
@@ -11,6 +12,12 @@ export async function missingFiles(config: Config, kinds: Kinds): Promise<string
     return found?.isFile ? [] : [`${key}: there is no file ${path}`];
   }));
   return [...new Set(missing.flat())];
+}
+
+/** What is odd about the certificates of servers, one line each. @throws StartError when one can't be used. */
+export async function certificateWarnings({ servers }: Config, nowMs: number): Promise<string[]> {
+  const specs = [...servers.values()].flatMap(({ tls }) => tls?.certificates ?? []);
+  return [...(await readCertificates(specs, nowMs)).warnings];
 }
 
 type Named = { readonly key: string; readonly path: string };
