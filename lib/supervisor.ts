@@ -7,7 +7,7 @@ import type { PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
-import { type InUse, ServerCertificates } from "./server_certificates.ts";
+import { filesOf, ServerCertificates } from "./server_certificates.ts";
 import { UNFINISHED } from "./stats/layout.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
@@ -109,9 +109,7 @@ export class Supervisor {
 
   /** The files of all certificates and keys. */
   certificateFiles(): string[] {
-    return [...this.#servers.values()].flatMap(({ spec: { tls } }) =>
-      (tls?.certificates ?? []).flatMap(({ certPath, keyPath }) => [certPath, keyPath])
-    );
+    return filesOf(this.#servers.values());
   }
 
   /**
@@ -119,23 +117,14 @@ export class Supervisor {
    * and the old ones stay: then it is false.
    */
   renewCertificates(signal?: AbortSignal): Promise<boolean> {
-    const renewed = this.#turn.then(() => this.#renew([...this.#servers.keys()], signal));
+    const renewed = this.#turn.then(() => this.#renew(this.#servers.values(), signal));
     this.#turn = renewed.catch(() => {}); // whoever asked handles it
     return renewed;
   }
 
-  async #renew(names: readonly string[], signal?: AbortSignal): Promise<boolean> {
-    let all = true;
-    for (const name of names) {
-      const running = this.#servers.get(name);
-      const inUse = running && inUseOf(running);
-      if (inUse === undefined) continue;
-      const tls = await this.#certificates.renewed(name, inUse);
-      if (signal?.aborted) return false;
-      if (tls !== undefined && !await this.#useCertificates(running!, tls)) all = false;
-      if (this.#certificates.isFailing(name)) all = false;
-    }
-    return all;
+  #renew(servers: Iterable<Running>, signal?: AbortSignal): Promise<boolean> {
+    const use = (running: Running, tls: TlsTable) => this.#useCertificates(running, tls);
+    return this.#certificates.renewAll([...servers], use, signal);
   }
 
   async #useCertificates(running: Running, tls: TlsTable): Promise<boolean> {
@@ -202,32 +191,18 @@ export class Supervisor {
     const diff = diffConfigs(this.#config, config);
     const shared = ({ bind: { port } }: ServerSpec) =>
       port > 0 && (beside === "any" || beside?.has(port)) ? port : undefined;
-    const ports = probeAll(
-      [...diff.servers.added, ...diff.servers.changed],
-      (spec) => this.#held(spec, diff) ?? shared(spec),
-    );
-    const secured = await this.#certificatesOf([...diff.servers.added, ...diff.servers.changed]);
+    const touched = [...diff.servers.added, ...diff.servers.changed];
+    const ports = probeAll(touched, (spec) => this.#held(spec, diff) ?? shared(spec));
+    const secured = await this.#certificates.readAll(touched, this.#servers);
     await this.#pools.start(diff.pools.added, beside !== undefined);
     await this.#listen(diff, ports, secured);
     await this.#pools.change(diff.pools.changed);
     for (const { name } of diff.servers.removed) await this.#stopServer(name, cut === name);
     this.#pools.remove(diff.pools.removed.map(({ name }) => name));
-    await this.#renew([...this.#servers.keys()].filter((name) => !secured.has(name)));
+    await this.#renew([...this.#servers.values()].filter(({ spec }) => !secured.has(spec.name)));
     await this.#seen();
     this.#config = config;
     return summarize(diff);
-  }
-
-  /** The certificates of servers, by their names; all or none. @throws StartError */
-  async #certificatesOf(
-    specs: readonly ServerSpec[],
-  ): Promise<ReadonlyMap<string, TlsTable | undefined>> {
-    const found = new Map<string, TlsTable | undefined>();
-    for (const spec of specs) {
-      const running = this.#servers.get(spec.name);
-      found.set(spec.name, await this.#certificates.read(spec, running && inUseOf(running)));
-    }
-    return found;
   }
 
   /** Waits until every worker uses what it was told: then what is reported as done is in effect. */
@@ -303,9 +278,4 @@ export class Supervisor {
     await this.options.workers.stop(name, abort);
     this.options.slots.give(server.table.slot, this.options.workers.version);
   }
-}
-
-/** The certificates that a server uses; undefined where it speaks plainly. */
-function inUseOf({ spec, table }: Running): InUse | undefined {
-  return spec.tls && table.tls && { spec: spec.tls, table: table.tls };
 }
