@@ -73,7 +73,11 @@ export class ServerCertificates {
       if (inUse === undefined) continue;
       const tls = await this.#renewed(server.spec.name, inUse);
       if (signal?.aborted) return false;
-      if (tls !== undefined && !await use(server, tls)) all = false;
+      if (tls !== undefined) {
+        if (await use(server, tls)) {
+          this.options.log.info("certificates renewed", { server: server.spec.name });
+        } else all = false;
+      }
       if (this.#told.has(server.spec.name)) all = false;
     }
     return all;
@@ -89,7 +93,6 @@ export class ServerCertificates {
         return undefined;
       }
       this.#taken(name, read);
-      this.options.log.info("certificates renewed", { server: name });
       return this.#table(spec, read.certificates);
     } catch (error) {
       this.#failed(name, error);
