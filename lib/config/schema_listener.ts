@@ -26,11 +26,11 @@ const tlsCommon = {
   ).meta({ otherwise: "the runtime's" }),
   min_version: version(
     "The oldest version of TLS that is spoken; older than 1.2 is raised, 1.3 can't be enforced.",
-    "`tls1.2`",
+    '`"tls1.2"`',
   ),
   max_version: version(
     "The newest version of TLS that is spoken; 1.2 is raised, older is refused.",
-    "`tls1.3`",
+    '`"tls1.3"`',
   ),
   session_tickets: flag("Sessions can be resumed, which can't be turned off.").default(true),
 };
