@@ -47,7 +47,7 @@ export type TcpServerOptions = {
 export class TcpServer {
   readonly #listener: Listener;
   /** Handshakes with clients that aren't over. */
-  readonly unfinished: Unfinished;
+  unfinished: Unfinished;
   /** May this address send a PROXY header? */
   #proxies: (ip: string) => boolean;
   #access: (ip: string) => boolean;
@@ -76,6 +76,9 @@ export class TcpServer {
 
   /** Uses a new table, which it {@link suits}, from the next client on. */
   update(table: ServerTable): void {
+    if (table.slot !== this.table.slot) { // what was counted before is counted to its end where it was
+      this.unfinished = new Unfinished(this.context.counters, table.slot);
+    }
     this.table = table;
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);

@@ -18,7 +18,7 @@ import { readV2, V2_FIXED_BYTES } from "../../../protocols/proxy_v2.ts";
 import { echo, greeter, readAll, TcpBackend, until, writeAll } from "../../support/backends.ts";
 import { certificate } from "../../support/certificates.ts";
 import { seeded } from "../../support/clock.ts";
-import { Plane } from "../../support/plane.ts";
+import { Plane, SERVER_SLOT } from "../../support/plane.ts";
 import { TemporaryFolder } from "../../support/temporary_folder.ts";
 
 const decoder = new TextDecoder();
@@ -304,6 +304,22 @@ Deno.test("tls: a new certificate is shown to whoever comes next, and sessions g
   assert.equal(decoder.decode(await readAll(before)), "ab");
   await quiet(plane);
   assert.equal(plane.count(HANDSHAKE_FAILED), 1, "of the one that has left");
+});
+
+Deno.test("tls: a server that gets another name and slot counts for itself from then on", async () => {
+  await using backend = greeter("a");
+  await using plane = planeOf(backend);
+  const silent = await plane.connect();
+  await until(() => plane.count(UNFINISHED) === 1);
+  Object.assign(plane.server, { name: "other", slot: SERVER_SLOT + 1 });
+  plane.serve();
+  using late = await plane.connect();
+  await until(() => plane.count(UNFINISHED, SERVER_SLOT + 1) === 1);
+  silent.close();
+  await until(() => plane.count(UNFINISHED) === 0);
+  assert.equal(plane.count(UNFINISHED, SERVER_SLOT + 1), 1);
+  await late.closeWrite();
+  await until(() => plane.count(UNFINISHED, SERVER_SLOT + 1) === 0);
 });
 
 Deno.test("tls: a certificate that the runtime doesn't take leaves the old listener alone", async () => {
