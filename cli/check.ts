@@ -3,7 +3,7 @@ import type { Kinds } from "../lib/config/load.ts";
 import { ConfigError, printable, printProblem, StartError } from "../lib/errors.ts";
 import { backendKey, type Config } from "../lib/model.ts";
 import { metaOf } from "../lib/config/pool.ts";
-import { certificateWarnings, missingFiles } from "./check_files.ts";
+import { judgeCertificates, missingFiles } from "./check_files.ts";
 import { loadFile, type LoadFileOptions } from "./load_file.ts";
 import type { Output } from "./output.ts";
 
@@ -19,9 +19,15 @@ export async function checkCommand(
   try {
     const { config, warnings } = await loadFile(file, options);
     for (const warning of warnings) output.err(`warning: ${printProblem(warning)}\n`);
-    const certificates = await certificateWarnings(config, Date.now());
-    for (const line of [...await missingFiles(config, options.kinds), ...certificates]) {
-      output.err(`warning: ${file}: ${printable(line)}\n`);
+    const certificates = await judgeCertificates(config, Date.now());
+    const odd = [...await missingFiles(config, options.kinds), ...certificates.warnings];
+    for (const line of odd) output.err(`warning: ${file}: ${printable(line)}\n`);
+    for (const { message, hint } of certificates.errors) {
+      output.err(`${file}: ${printable(message)}\n       ${printable(hint)}\n`);
+    }
+    if (certificates.errors.length > 0) {
+      output.err(`${file}: ${counted(certificates.errors.length, "problem")}\n`);
+      return 2;
     }
     output.out(`${file}: ok, ${summary(config, options.kinds)}\n`);
     return 0;

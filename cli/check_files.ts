@@ -1,6 +1,7 @@
 import { commandsOf } from "../lib/commands.ts";
 import type { Kinds } from "../lib/config/load.ts";
 import { metaOf } from "../lib/config/pool.ts";
+import { StartError } from "../lib/errors.ts";
 import type { Config } from "../lib/model.ts";
 import { readCertificates } from "../lib/source/certificates.ts";
 
@@ -14,10 +15,30 @@ export async function missingFiles(config: Config, kinds: Kinds): Promise<string
   return [...new Set(missing.flat())];
 }
 
-/** What is odd about the certificates of servers, one line each. @throws StartError when one can't be used. */
-export async function certificateWarnings({ servers }: Config, nowMs: number): Promise<string[]> {
-  const specs = [...servers.values()].flatMap(({ tls }) => tls?.certificates ?? []);
-  return [...(await readCertificates(specs, nowMs)).warnings];
+/** What was found when certificates were judged. */
+export type JudgedCertificates = {
+  /** Why they can't be used. */
+  readonly errors: readonly StartError[];
+  /** What is odd about the others, one line each. */
+  readonly warnings: readonly string[];
+};
+
+/** Judges the certificates of all servers. */
+export async function judgeCertificates(
+  { servers }: Config,
+  nowMs: number,
+): Promise<JudgedCertificates> {
+  const errors: StartError[] = [];
+  const warnings: string[] = [];
+  for (const spec of [...servers.values()].flatMap(({ tls }) => tls?.certificates ?? [])) {
+    try {
+      warnings.push(...(await readCertificates([spec], nowMs)).warnings);
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      errors.push(error);
+    }
+  }
+  return { errors, warnings };
 }
 
 type Named = { readonly key: string; readonly path: string };
