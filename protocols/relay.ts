@@ -57,7 +57,11 @@ class Flow {
   /** Forwards to the end. False: another backend has taken over, and there is more to do. */
   async #pass(): Promise<boolean> {
     try {
-      await this.#forward().catch((error) => this.#endOf(error));
+      try {
+        await this.#forward();
+      } catch (error) {
+        this.#endOf(error);
+      }
       await this.#forwardEnd();
       return true;
     } catch (error) {
