@@ -1,13 +1,16 @@
 /** TLS termination as openssl and curl see it. */
 import assert from "node:assert/strict";
-import { echo, greeter, readAll, TcpBackend, until, writeAll } from "../support/backends.ts";
+import { ask, echo, greeter, readAll, TcpBackend, until, writeAll } from "../support/backends.ts";
 import { Authority, type IssueOptions } from "../support/certificates.ts";
+import { works } from "../support/host.ts";
 import { needs, run } from "../support/real.ts";
 import { staticServer } from "../support/static_server.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { Twixt } from "../support/twixt.ts";
 
 const options = { ...needs(["openssl", "curl"]), timeout: 90_000 };
+
+const enoughDescriptors = works('h=$(ulimit -Hn); [ "$h" = unlimited ] || [ "$h" -ge 3000 ]');
 
 type Pair = { readonly cert: string; readonly key: string };
 
@@ -297,6 +300,56 @@ Deno.test(
     for (const client of silent) client.close();
     await until(async () => (await twixt.stats("web")).unfinished_handshakes === 0);
     await handshake(twixt, authority.ca, { name: "a.test" });
+    await twixt.descriptorsReturn(before);
+  },
+);
+
+Deno.test(
+  "1,000 silent clients at a limit of 256 descriptors end nothing; once they leave, all are served",
+  {
+    ...options,
+    ignore: options.ignore || !enoughDescriptors,
+  },
+  async () => {
+    await using folder = new TemporaryFolder();
+    const authority = await Authority.make(folder.path);
+    const pair = await authority.issue("a", { names: ["localhost"] });
+    await using backend = greeter("hello");
+    await using twixt = await Twixt.start({
+      config: {
+        workers: 2,
+        servers: {
+          web: { ...staticServer([backend]), tls: { ...pathsOf(pair), handshake_timeout: "1s" } },
+          plain: staticServer([backend]),
+        },
+      },
+      wrap: "ulimit -n 256 && exec {}",
+    });
+    const before = await twixt.descriptors();
+    const silent = await Promise.all(
+      Array.from({ length: 1_000 }, () => Deno.connect({ port: twixt.port("web") })),
+    );
+    await twixt.logged(({ msg, handshakeTimedOut }) =>
+      msg === "clients were refused" && Number(handshakeTimedOut) > 0
+    );
+    assert(await twixt.descriptors() <= 256);
+    for (const client of silent) client.close();
+    await twixt.descriptorsReturn(before);
+    const caCerts = [await Deno.readTextFile(authority.ca)];
+    const said = async () => {
+      using client = await Deno.connectTls({
+        hostname: "localhost",
+        port: twixt.port("web"),
+        caCerts,
+      });
+      return new TextDecoder().decode(await readAll(client));
+    };
+    let inARow = 0; // some that have left may still be in the kernel's queue
+    await until(async () => {
+      inARow = await said().catch(() => "") === "hello" ? inARow + 1 : 0;
+      return inARow === 50;
+    });
+    assert.equal(await ask(twixt.port("plain")), "hello");
     await twixt.descriptorsReturn(before);
   },
 );
