@@ -18,7 +18,11 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
       no_backend: whole(refusals.noBackend),
       unknown_proxy: whole(refusals.unknownProxy),
       bad_proxy_header: whole(refusals.badProxyHeader),
+      handshake_failed: whole(refusals.handshakeFailed),
+      handshake_timed_out: whole(refusals.handshakeTimedOut),
+      over_unfinished: whole(refusals.overUnfinished),
     },
+    unfinished_handshakes: whole(status.unfinishedHandshakes),
   };
 }
 

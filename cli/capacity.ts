@@ -7,7 +7,9 @@ import type { Balancer } from "./balancer.ts";
 export function setCapacity(balancer: Balancer, config: Config, log: Log): void {
   const listeners = config.servers.size * balancer.workers.options.count;
   const open = balancer.openDescriptors + listeners;
-  const allowed = descriptorBudget(balancer.descriptors, open).sessions;
+  const handshakes = [...config.servers.values()]
+    .reduce((sum, { tls }) => sum + 2 * (tls?.maxUnfinished ?? 0), 0);
+  const allowed = descriptorBudget(balancer.descriptors, open, handshakes).sessions;
   const wanted = config.process.maxSessions ?? allowed;
   if (wanted > allowed) {
     log.warning(`max_sessions is more than the descriptor limit allows; raise it: ulimit -n`, {

@@ -3,13 +3,13 @@ import type { Kinds } from "../lib/config/load.ts";
 import { ConfigError, printable, printProblem, StartError } from "../lib/errors.ts";
 import { backendKey, type Config } from "../lib/model.ts";
 import { metaOf } from "../lib/config/pool.ts";
-import { missingFiles } from "./check_files.ts";
+import { judgeCertificates, missingFiles } from "./check_files.ts";
 import { loadFile, type LoadFileOptions } from "./load_file.ts";
 import type { Output } from "./output.ts";
 
 /**
- * `twixt check FILE`: says whether a configuration can be used, and everything that is wrong with it. Starts and opens
- * nothing. Answers the exit code: 0, or 2 when the file can't be read or used.
+ * `twixt check FILE`: says whether a configuration can be used, and everything that is wrong with it. Starts nothing;
+ * certificates are tried out on loopback. Answers the exit code: 0, or 2 when the file can't be read or used.
  */
 export async function checkCommand(
   file: string,
@@ -19,8 +19,15 @@ export async function checkCommand(
   try {
     const { config, warnings } = await loadFile(file, options);
     for (const warning of warnings) output.err(`warning: ${printProblem(warning)}\n`);
-    for (const line of await missingFiles(config, options.kinds)) {
-      output.err(`warning: ${file}: ${printable(line)}\n`);
+    const certificates = await judgeCertificates(config, Date.now());
+    const odd = [...await missingFiles(config, options.kinds), ...certificates.warnings];
+    for (const line of odd) output.err(`warning: ${file}: ${printable(line)}\n`);
+    for (const { message, hint } of certificates.errors) {
+      output.err(`${file}: ${printable(message)}\n       ${printable(hint)}\n`);
+    }
+    if (certificates.errors.length > 0) {
+      output.err(`${file}: ${counted(certificates.errors.length, "problem")}\n`);
+      return 2;
     }
     output.out(`${file}: ok, ${summary(config, options.kinds)}\n`);
     return 0;
@@ -30,7 +37,7 @@ export async function checkCommand(
       for (const problem of error.problems) output.err(`${printProblem(problem)}\n`);
       output.err(`${file}: ${counted(error.problems.length, "problem")}\n`);
     } else if (error instanceof StartError) {
-      output.err(`${error.message}\n       ${error.hint}\n`);
+      output.err(`${printable(error.message)}\n       ${printable(error.hint)}\n`);
     } else throw error;
     return 2;
   }

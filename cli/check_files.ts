@@ -1,7 +1,9 @@
 import { commandsOf } from "../lib/commands.ts";
 import type { Kinds } from "../lib/config/load.ts";
 import { metaOf } from "../lib/config/pool.ts";
+import { StartError } from "../lib/errors.ts";
 import type { Config } from "../lib/model.ts";
+import { readCertificates } from "../lib/source/certificates.ts";
 
 /** What a configuration names that isn't there, one line each. It may come yet, so nothing here is an error. */
 export async function missingFiles(config: Config, kinds: Kinds): Promise<string[]> {
@@ -11,6 +13,32 @@ export async function missingFiles(config: Config, kinds: Kinds): Promise<string
     return found?.isFile ? [] : [`${key}: there is no file ${path}`];
   }));
   return [...new Set(missing.flat())];
+}
+
+/** What was found when certificates were judged. */
+export type JudgedCertificates = {
+  /** Why they can't be used. */
+  readonly errors: readonly StartError[];
+  /** What is odd about the others, one line each. */
+  readonly warnings: readonly string[];
+};
+
+/** Judges the certificates of all servers. */
+export async function judgeCertificates(
+  { servers }: Config,
+  nowMs: number,
+): Promise<JudgedCertificates> {
+  const errors: StartError[] = [];
+  const warnings: string[] = [];
+  for (const spec of [...servers.values()].flatMap(({ tls }) => tls?.certificates ?? [])) {
+    try {
+      warnings.push(...(await readCertificates([spec], nowMs)).warnings);
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      errors.push(error);
+    }
+  }
+  return { errors, warnings };
 }
 
 type Named = { readonly key: string; readonly path: string };

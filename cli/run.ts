@@ -1,3 +1,5 @@
+import { watchCertificates } from "../lib/certificate_watch.ts";
+import { systemClock } from "../lib/clock.ts";
 import { Configuration } from "../lib/configuration.ts";
 import { messageOf, printProblem, StartError } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
@@ -99,7 +101,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     announce(parts, balancer, log);
     tellReady(service, balancer, configuration);
     options.onListening?.(balancer);
-    using watching = watch(options, (base) => reload(configuration, base), log);
+    using watching = watch(options, balancer, (base) => reload(configuration, base), log);
     using _care = lookAfter(balancer, config, service, (message) => {
       log.error(message);
       output.err(`error: ${message}\n`);
@@ -140,13 +142,15 @@ async function unlessStopped<T>(loaded: Promise<T>, { stop }: Signals): Promise<
   }
 }
 
-/** Reloads with each text that the source tells of. Disposing ends it. */
+/** Reloads with each text that the source tells of, and reads changed certificates anew. Disposing ends it. */
 function watch(
   { source, watch }: RunOptions,
+  { supervisor }: Balancer,
   reload: (base: BaseText) => Promise<void>,
   log: Log,
 ): Disposable {
   const stop = new AbortController();
+  void watchCertificates(supervisor, systemClock, stop.signal);
   if (watch) {
     void source.watch?.({
       changed: (base) => void reload(base),

@@ -74,6 +74,27 @@ export type ProxySpec = {
   readonly readMs: number;
 };
 
+/** Where a certificate and its key come from. */
+export type CertificateSpec = {
+  /** Paths of files in PEM form; that of the certificate may hold its chain. */
+  readonly certPath: string;
+  readonly keyPath: string;
+  /** The section that names them: `servers.web.tls`. */
+  readonly at: string;
+};
+
+/** TLS towards the clients of one server. */
+export type TlsSpec = {
+  /** At least one. The first is for clients that ask for no name, or for one that none has. */
+  readonly certificates: readonly CertificateSpec[];
+  /** Protocols to agree on, best first; empty: none is offered. */
+  readonly alpn: readonly string[];
+  /** Longest handshake. Never 0. */
+  readonly handshakeMs: number;
+  /** Handshakes that aren't over, of all workers together, beyond which clients are refused; at least 1. */
+  readonly maxUnfinished: number;
+};
+
 /** A named listener. */
 export type ServerSpec = {
   readonly name: string;
@@ -86,6 +107,8 @@ export type ServerSpec = {
   readonly limits: SessionLimits;
   readonly access: AccessSpec;
   readonly proxy?: ProxySpec | undefined;
+  /** Absent: clients speak plainly. */
+  readonly tls?: TlsSpec | undefined;
   /** What happens to the sessions of a backend that leaves the pool. */
   readonly onRemove: "finish" | "close";
 };
@@ -221,8 +244,26 @@ export type PoolTable = {
   readonly members: readonly Member[];
 };
 
+/** A certificate by value, for workers, which can't read files. Its key is never logged or shown. */
+export type Certificate = {
+  /** The names that it is for, in lower case; `*.example.com` for all that have one label more. */
+  readonly names: readonly string[];
+  /** Both in PEM form. */
+  readonly cert: string;
+  readonly key: string;
+};
+
+/** TLS of a server as workers use it. */
+export type TlsTable = Omit<TlsSpec, "certificates" | "maxUnfinished"> & {
+  /** At least one; the first is the default. */
+  readonly certificates: readonly Certificate[];
+  /** The share of one worker, at least 1. */
+  readonly maxUnfinished: number;
+};
+
 /** A server as workers use it. */
-export type ServerTable = Omit<ServerSpec, "bind"> & {
+export type ServerTable = Omit<ServerSpec, "bind" | "tls"> & {
+  readonly tls?: TlsTable | undefined;
   /** Its place in the shared counters. */
   readonly slot: number;
   /** The address with the real port. */

@@ -42,6 +42,12 @@ export type Refusals = {
   readonly unknownProxy: number;
   /** A proxy's header was wrong, or didn't come in time. */
   readonly badProxyHeader: number;
+  /** Their TLS handshake failed. */
+  readonly handshakeFailed: number;
+  /** Their TLS handshake took too long. */
+  readonly handshakeTimedOut: number;
+  /** Too many TLS handshakes weren't finished. */
+  readonly overUnfinished: number;
 };
 
 /** A server and how it does. */
@@ -49,6 +55,8 @@ export type ServerStatus = {
   readonly name: string;
   readonly traffic: Traffic;
   readonly refusals: Refusals;
+  /** TLS handshakes that aren't over now; those of clients that were turned away stay until they leave. */
+  readonly unfinishedHandshakes: number;
   readonly backends: readonly BackendStatus[];
 };
 

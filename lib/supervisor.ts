@@ -1,11 +1,14 @@
+import { messageOf } from "./errors.ts";
 import { printHostPort } from "./address.ts";
 import { keyWidth } from "./client_key.ts";
 import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
-import type { Config, ServerSpec, ServerTable } from "./model.ts";
+import type { Config, ServerSpec, ServerTable, TlsTable } from "./model.ts";
 import type { PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
+import { filesOf, ServerCertificates } from "./server_certificates.ts";
+import { UNFINISHED } from "./stats/layout.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
 import type { DownBackends } from "./state.ts";
@@ -40,6 +43,7 @@ const SEEN_MS = 250;
 export class Supervisor {
   readonly #servers = new Map<string, Running>();
   readonly #pools: PoolSet;
+  readonly #certificates: ServerCertificates;
   #config: Config;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -47,6 +51,8 @@ export class Supervisor {
   constructor(empty: Config, readonly options: SupervisorOptions) {
     this.#config = empty;
     this.#pools = new PoolSet(options);
+    const { log, wallTime, workers } = options;
+    this.#certificates = new ServerCertificates({ log, wallTime, workers: workers.options.count });
   }
 
   /** The configuration in force. */
@@ -59,8 +65,15 @@ export class Supervisor {
     const server = this.#servers.get(name);
     if (server === undefined) return undefined;
     const backends = this.#pools.status(server.spec.pool)?.backends ?? [];
-    const refusals = refusalsOf(this.options.counters, server.table.slot);
-    return { name, traffic: server.meter.read(), refusals, backends };
+    const { counters } = this.options;
+    const { slot } = server.table;
+    return {
+      name,
+      traffic: server.meter.read(),
+      refusals: refusalsOf(counters, slot),
+      unfinishedHandshakes: counters.sum(slot, UNFINISHED),
+      backends,
+    };
   }
 
   /** A pool and its backends now, or undefined when there is no such pool. */
@@ -92,6 +105,41 @@ export class Supervisor {
     const applied = this.#turn.then(() => this.#apply(config, how));
     this.#turn = applied.catch(() => {}); // whoever asked handles it
     return applied;
+  }
+
+  /** The files of all certificates and keys. */
+  certificateFiles(): string[] {
+    return filesOf(this.#servers.values());
+  }
+
+  /**
+   * Reads all certificates anew; workers use what has changed from the next handshake on. What can't be used is logged,
+   * and the old ones stay: then it is false.
+   */
+  renewCertificates(signal?: AbortSignal): Promise<boolean> {
+    const renewed = this.#turn.then(() => this.#renew(this.#servers.values(), signal));
+    this.#turn = renewed.catch(() => {}); // whoever asked handles it
+    return renewed;
+  }
+
+  #renew(servers: Iterable<Running>, signal?: AbortSignal): Promise<boolean> {
+    const use = (running: Running, tls: TlsTable) => this.#useCertificates(running, tls);
+    return this.#certificates.renewAll([...servers], use, signal);
+  }
+
+  async #useCertificates(running: Running, tls: TlsTable): Promise<boolean> {
+    const table = { ...running.table, tls };
+    try {
+      await this.options.workers.serve(table);
+      this.#servers.set(table.name, { ...running, table });
+      return true;
+    } catch (error) {
+      this.options.log.error("not every worker uses the new certificates", {
+        server: table.name,
+        why: messageOf(error),
+      });
+      return false;
+    }
   }
 
   /** Ends an interval of all rates and frees what nobody uses any more. */
@@ -143,15 +191,15 @@ export class Supervisor {
     const diff = diffConfigs(this.#config, config);
     const shared = ({ bind: { port } }: ServerSpec) =>
       port > 0 && (beside === "any" || beside?.has(port)) ? port : undefined;
-    const ports = probeAll(
-      [...diff.servers.added, ...diff.servers.changed],
-      (spec) => this.#held(spec, diff) ?? shared(spec),
-    );
+    const touched = [...diff.servers.added, ...diff.servers.changed];
+    const ports = probeAll(touched, (spec) => this.#held(spec, diff) ?? shared(spec));
+    const secured = await this.#certificates.readAll(touched, this.#servers);
     await this.#pools.start(diff.pools.added, beside !== undefined);
-    await this.#listen(diff, ports);
+    await this.#listen(diff, ports, secured);
     await this.#pools.change(diff.pools.changed);
     for (const { name } of diff.servers.removed) await this.#stopServer(name, cut === name);
     this.#pools.remove(diff.pools.removed.map(({ name }) => name));
+    await this.#renew([...this.#servers.values()].filter(({ spec }) => !secured.has(spec.name)));
     await this.#seen();
     this.#config = config;
     return summarize(diff);
@@ -178,13 +226,17 @@ export class Supervisor {
   }
 
   /** Opens what is new and changes what is changed; undoes it all when one of them fails. */
-  async #listen(diff: ConfigDiff, ports: Map<string, number>): Promise<void> {
+  async #listen(
+    diff: ConfigDiff,
+    ports: Map<string, number>,
+    secured: ReadonlyMap<string, TlsTable | undefined>,
+  ): Promise<void> {
     const before = new Map(this.#servers);
     const touched: string[] = [];
     try {
       for (const spec of [...diff.servers.added, ...diff.servers.changed]) {
         touched.push(spec.name);
-        await this.#serve(spec, ports.get(spec.name)!);
+        await this.#serve(spec, ports.get(spec.name)!, secured.get(spec.name));
       }
     } catch (error) {
       for (const name of touched) if (!before.has(name)) await this.#stopServer(name);
@@ -194,12 +246,16 @@ export class Supervisor {
     }
   }
 
-  async #serve(spec: ServerSpec, port: number): Promise<void> {
-    const { bind, ...rest } = spec;
+  async #serve(spec: ServerSpec, port: number, tls: TlsTable | undefined): Promise<void> {
+    const { bind, tls: _paths, ...rest } = spec;
     const running = this.#servers.get(spec.name);
     const slot = running?.table.slot ?? this.options.slots.needed();
     const { hostname } = bind;
-    const table: ServerTable = { ...rest, slot, hostname, port, keyWidth: keyWidth(bind) };
+    const table: ServerTable = {
+      ...rest,
+      ...tls === undefined ? {} : { tls },
+      ...{ slot, hostname, port, keyWidth: keyWidth(bind) },
+    };
     const meter = running?.meter ??
       new Meter(this.options.counters, slot, this.options.clock.now());
     this.#servers.set(spec.name, { table, spec, meter, reported: running?.reported ?? 0 });
@@ -218,6 +274,7 @@ export class Supervisor {
     const server = this.#servers.get(name);
     if (server === undefined) return;
     this.#servers.delete(name);
+    this.#certificates.forget(name);
     await this.options.workers.stop(name, abort);
     this.options.slots.give(server.table.slot, this.options.workers.version);
   }

@@ -23,6 +23,8 @@ export class DataPlane {
   readonly #context: Context;
   readonly #pools: Pools;
   readonly #servers = new Map<string, TcpServer>();
+  /** Servers that another one has taken over from, until their queues are empty. */
+  readonly #leaving = new Set<TcpServer>();
   readonly #index: number;
 
   /** Listens nowhere yet. */
@@ -79,16 +81,45 @@ export class DataPlane {
   #serve(table: ServerTable): void {
     const { name } = table;
     const running = this.#servers.get(name) ?? this.#renamed(table);
-    if (running?.table.hostname === table.hostname && running.table.port === table.port) {
+    if (running?.suits(table)) {
       running.update(table);
       return this.post({ kind: "listening", server: name });
     }
     try {
-      this.#servers.set(name, new TcpServer(table, this.#pools, this.#context));
-      running?.stop(); // the new address is open before the old one closes
+      this.#open(table, running);
       this.post({ kind: "listening", server: name });
     } catch (error) {
       this.post({ kind: "failed", server: name, why: whatHappened(error) });
+    }
+  }
+
+  /** Opens a server's listener before that of the one that it replaces closes. @throws What listening throws. */
+  #open(table: ServerTable, before: TcpServer | undefined): void {
+    const unfinished = before?.table.slot === table.slot ? before.unfinished : undefined;
+    const server = new TcpServer(table, this.#pools, this.#context, {
+      unfinished,
+      onWorn: (worn) => this.#replace(worn),
+    });
+    this.#servers.set(table.name, server);
+    const { hostname, port } = table;
+    if (before?.table.hostname === hostname && before.table.port === port) void this.#leave(before);
+    else before?.stop();
+  }
+
+  async #leave(server: TcpServer): Promise<void> {
+    this.#leaving.add(server);
+    await server.finish();
+    this.#leaving.delete(server);
+  }
+
+  #replace(worn: TcpServer): void {
+    const { table } = worn;
+    if (this.#servers.get(table.name) !== worn) return; // it leaves already
+    try {
+      this.#open(table, worn);
+    } catch (error) {
+      const why = whatHappened(error);
+      this.#context.log("error", "can't listen anew", { server: table.name, why });
     }
   }
 
@@ -104,9 +135,9 @@ export class DataPlane {
   }
 
   #stop(name: string, abort: boolean): void {
-    const server = this.#servers.get(name);
-    server?.stop();
+    this.#servers.get(name)?.stop();
     this.#servers.delete(name);
+    for (const server of this.#leaving) if (server.table.name === name) server.stop();
     if (abort) this.#context.sessions.close((session) => session.server.name === name);
     this.post({ kind: "stopped", server: name });
   }
@@ -118,14 +149,15 @@ export class DataPlane {
   }
 
   async #drain(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map((server) => server.finish()));
+    const servers = [...this.#servers.values(), ...this.#leaving];
+    await Promise.all(servers.map((server) => server.finish()));
     await this.#context.sessions.whenEmpty();
     this.post({ kind: "drained" });
   }
 
   /** Closes everything. */
   [Symbol.dispose](): void {
-    for (const server of this.#servers.values()) server.stop();
+    for (const server of [...this.#servers.values(), ...this.#leaving]) server.stop();
     this.#context.sessions.close(() => true);
     this.#context.ticker[Symbol.dispose]();
   }

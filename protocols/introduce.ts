@@ -7,10 +7,12 @@ import { writeV2 } from "./proxy_v2.ts";
 
 /** Sends a backend the header about the session's client. @throws what writing throws. */
 export async function sendProxyHeader(session: Session, version: 1 | 2): Promise<void> {
-  const { client, told } = session;
+  const { client, told, alpn } = session;
   const source = endpoint(told?.source ?? client.remoteAddr as Deno.NetAddr);
   const destination = endpoint(told?.destination ?? client.localAddr as Deno.NetAddr);
-  const header = version === 1 ? writeV1(source, destination) : writeV2({ source, destination });
+  const header = version === 1
+    ? writeV1(source, destination)
+    : writeV2({ source, destination, ...alpn === undefined ? {} : { alpn } });
   for (let sent = 0; sent < header.length;) {
     sent += await session.upstream!.write(header.subarray(sent));
   }

@@ -57,12 +57,21 @@ class Flow {
   /** Forwards to the end. False: another backend has taken over, and there is more to do. */
   async #pass(): Promise<boolean> {
     try {
-      await this.#forward();
+      try {
+        await this.#forward();
+      } catch (error) {
+        this.#endOf(error);
+      }
       await this.#forwardEnd();
       return true;
     } catch (error) {
       return !await this.#survives(error);
     }
+  }
+
+  /** Who speaks TLS and hangs up without its last word has ended all the same. @throws any other error */
+  #endOf(error: unknown): void {
+    if (this.#writing || !(error instanceof Deno.errors.UnexpectedEof)) throw error;
   }
 
   /** Reads and writes until the side that we read from has sent its FIN. */

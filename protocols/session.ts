@@ -44,7 +44,7 @@ export class Session {
   /** Slots of backends that this session has failed on. */
   readonly tried: number[] = [];
   /** When its first dial began. */
-  readonly dialSince: number;
+  dialSince: number;
   /** Set while another backend is being dialled instead of one that reset. */
   redial: Promise<boolean> | undefined;
   /** Bytes have passed in either direction, so no other backend can take over. */
@@ -55,6 +55,8 @@ export class Session {
   first: First | undefined;
   /** When it is closed unless its client has said what it has to say first; 0 is never. */
   greetUntil = 0;
+  /** The protocol that TLS has agreed on with the client. */
+  alpn: string | undefined;
   /** One side can't be written to any more. */
   gone: Side | undefined;
   /** Both sockets are closed and everything is given back. */
@@ -80,6 +82,12 @@ export class Session {
   key(): number {
     const { hostname } = this.told?.source ?? this.client.remoteAddr as Deno.NetAddr;
     return clientKey(hostname, this.server.keyWidth);
+  }
+
+  /** Its client has said what it has to say first; dialling begins. */
+  greeted(): void {
+    this.greetUntil = 0;
+    this.touchedAt = this.dialSince = this.context.ticker.now;
   }
 
   /** Another backend may take over: nothing has passed, and both sides are still open. */

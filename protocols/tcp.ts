@@ -4,9 +4,12 @@ import {
   ACCEPT_ERRORS,
   BAD_PROXY_HEADER,
   DENIED,
+  HANDSHAKE_FAILED,
+  HANDSHAKE_TIMED_OUT,
   NO_BACKEND,
   OVER_CAPACITY,
   OVER_LIMIT,
+  OVER_UNFINISHED,
   PROCESS_SLOT,
   REFUSED,
   TOTAL,
@@ -15,14 +18,15 @@ import {
 import { compileAccess } from "../lib/access.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
+import { Handshake, Unfinished } from "./handshake.ts";
+import { listen, type Listener, listensAlike } from "./listen.ts";
+import type { Link } from "./link.ts";
 import type { Pools } from "./pools.ts";
 import { relay } from "./relay.ts";
 import { readProxyHeader } from "./introduce.ts";
 import { type Place, Session } from "./session.ts";
 import { TICK_MS } from "./ticker.ts";
 
-/** Connections that the kernel keeps for us until we accept them; its own limit is net.core.somaxconn. */
-const BACKLOG = 4096;
 /** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
 const ACCEPT_PAUSE_MS = 20;
 
@@ -31,9 +35,19 @@ const QUIET_TURNS = 3;
 /** How long the queue of a listener may take to run empty before it is closed: under overload it never does. */
 const LAST_CLIENTS_MS = 2_000;
 
-/** A TCP server of one worker: its listener and what it does with clients. */
+/** What a server takes over from the one that listened there before, and whom it tells. */
+export type TcpServerOptions = {
+  /** The handshakes of the one before, whose clients are still to be counted. */
+  readonly unfinished?: Unfinished | undefined;
+  /** Another listener should take over: this one has been asked for too many names. */
+  onWorn?(server: TcpServer): void;
+};
+
+/** A server of one worker, by TCP or TLS: its listener and what it does with clients. */
 export class TcpServer {
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: Listener;
+  /** Handshakes with clients that aren't over. */
+  unfinished: Unfinished;
   /** May this address send a PROXY header? */
   #proxies: (ip: string) => boolean;
   #access: (ip: string) => boolean;
@@ -42,20 +56,29 @@ export class TcpServer {
   readonly #election = () => this.pools.get(this.table.pool);
 
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
-  constructor(public table: ServerTable, readonly pools: Pools, readonly context: Context) {
+  constructor(
+    public table: ServerTable,
+    readonly pools: Pools,
+    readonly context: Context,
+    { unfinished, onWorn }: TcpServerOptions = {},
+  ) {
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
-    this.#listener = Deno.listen({
-      hostname: table.hostname,
-      port: table.port,
-      reusePort: true,
-      tcpBacklog: BACKLOG,
-    });
+    this.unfinished = unfinished ?? new Unfinished(context.counters, table.slot);
+    this.#listener = listen(table, () => onWorn?.(this));
     void this.#accept();
   }
 
-  /** Uses a new table from the next client on. The address must be the same. */
+  /** Can it use this table without another listener? */
+  suits(table: ServerTable): boolean {
+    return listensAlike(this.table, table);
+  }
+
+  /** Uses a new table, which it {@link suits}, from the next client on. */
   update(table: ServerTable): void {
+    if (table.slot !== this.table.slot) { // what was counted before is counted to its end where it was
+      this.unfinished = new Unfinished(this.context.counters, table.slot);
+    }
     this.table = table;
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
@@ -84,9 +107,12 @@ export class TcpServer {
   async #accept(): Promise<void> {
     while (!this.#stopped) {
       try {
-        const client = await this.#listener.accept();
-        this.#accepted++;
-        void this.#handle(client);
+        if (this.#isCrowded) await this.context.ticker.next();
+        else {
+          const client = await this.#listener.accept();
+          this.#accepted++;
+          void this.#handle(client);
+        }
       } catch (error) {
         const happening = classify(error);
         if (this.#stopped || happening === "closed") return;
@@ -94,6 +120,12 @@ export class TcpServer {
         await this.#acceptFailed(error);
       }
     }
+  }
+
+  /** So many wait for the end of their handshakes, refused ones among them, that others wait in the kernel's queue. */
+  get #isCrowded(): boolean {
+    const { tls } = this.table;
+    return tls !== undefined && this.unfinished.count >= 2 * tls.maxUnfinished;
   }
 
   async #acceptFailed(error: unknown): Promise<void> {
@@ -106,15 +138,20 @@ export class TcpServer {
     await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
   }
 
-  async #handle(client: Deno.TcpConn): Promise<void> {
+  async #handle(accepted: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     const { table, context } = this;
+    const client = "handshake" in accepted ? new Handshake(accepted, this.unfinished) : accepted;
     const proxied = table.proxy !== undefined && table.proxy.from.length > 0;
-    if (!(proxied ? this.#isProxy(client) : this.#admits(client.remoteAddr)) || !this.#take()) {
+    const admitted = proxied ? this.#isProxy(client) : this.#admits(client.remoteAddr as Place);
+    if (!admitted || !this.#hasRoom() || !this.#take()) {
       return client.close();
     }
     const session = new Session(client, table, context);
     try {
       if (proxied && !await this.#introduced(session)) return session.close();
+      if (client instanceof Handshake && !await this.#secured(session, client)) {
+        return session.close();
+      }
       if (await connect(session, this.#election)) return relay(session, this.#election);
       if (!session.closed) this.#refuse(NO_BACKEND);
     } catch (error) {
@@ -123,8 +160,9 @@ export class TcpServer {
     session.close();
   }
 
-  #isProxy(client: Deno.TcpConn): boolean {
-    return this.#proxies(client.remoteAddr.hostname) || this.#refuse(UNKNOWN_PROXY);
+  #isProxy(client: Link): boolean {
+    return this.#proxies((client.remoteAddr as Deno.NetAddr).hostname) ||
+      this.#refuse(UNKNOWN_PROXY);
   }
 
   #admits({ hostname }: Place): boolean {
@@ -135,8 +173,46 @@ export class TcpServer {
   async #introduced(session: Session): Promise<boolean> {
     session.greetUntil = this.context.ticker.now + this.table.proxy!.readMs + TICK_MS;
     if (!await readProxyHeader(session)) return this.#refuse(BAD_PROXY_HEADER);
-    session.greetUntil = 0;
+    session.greeted();
     return this.#admits(session.told?.source ?? session.client.remoteAddr as Deno.NetAddr);
+  }
+
+  /** Waits for the end of the handshake, within its limit. False: nobody may be served. */
+  async #secured(session: Session, handshake: Handshake): Promise<boolean> {
+    const { context, table } = this;
+    const until = session.greetUntil = context.ticker.now + table.tls!.handshakeMs + TICK_MS;
+    const outcome = await handshake.outcome;
+    if (outcome.kind === "done") {
+      if (session.closed) {
+        outcome.conn.close();
+        return false;
+      }
+      session.client = outcome.conn;
+      session.alpn = outcome.alpn;
+      session.greeted();
+      return true;
+    }
+    if (outcome.kind === "failed") return this.#handshakeFailed(session, outcome.error);
+    return context.ticker.now > until && this.#refuse(HANDSHAKE_TIMED_OUT);
+  }
+
+  #handshakeFailed({ client }: Session, error: unknown): false {
+    const { context, table } = this;
+    if (context.debug) {
+      context.log("debug", "a TLS handshake failed", {
+        server: table.name,
+        client: (client.remoteAddr as Deno.NetAddr).hostname,
+        why: whatHappened(error),
+      });
+    }
+    return this.#refuse(HANDSHAKE_FAILED);
+  }
+
+  /** Are there few enough handshakes that aren't over? A new one counts itself. */
+  #hasRoom(): boolean {
+    const { tls } = this.table;
+    return tls === undefined || this.unfinished.count <= tls.maxUnfinished ||
+      this.#refuse(OVER_UNFINISHED);
   }
 
   /** Applies the limits, and counts the session. */

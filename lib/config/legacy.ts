@@ -25,6 +25,7 @@ export const blankMeansAbsent: ReadonlySet<string> = new Set([
   ...["lxd_server_remote_name", "lxd_config_directory"],
   ...["lxd_container_interface", "lxd_container_address_type"],
   ...["interval", "timeout", "initial_status", "read_timeout"],
+  ...["min_version", "max_version", "client_auth"],
   ...["client_idle_timeout", "backend_idle_timeout", "backend_connection_timeout"],
 ]);
 

@@ -203,7 +203,9 @@ export const server: Section<ServerKeys> = {
     bind: bind(
       'Where it listens: `":3000"` all addresses, `"0.0.0.0:3000"` IPv4 only, `"[::1]:3000"`; port 0 lets the system choose.',
     ),
-    protocol: z.enum(["tcp", "tls", "udp", "lines"]).describe("What it speaks.").default("tcp"),
+    protocol: z.enum(["tcp", "tls", "udp", "lines"]).describe(
+      "What it speaks with clients; with a section tls, both are the same.",
+    ).default("tcp"),
     balance,
     pool: text(
       "The pool of `[pools]` that serves its clients, in place of balance, discovery and healthcheck.",

@@ -13,17 +13,26 @@ export type Inner = {
   readonly shown: KeyGroup;
 };
 
+const TLS_VERSIONS = ["tls1", "tls1.1", "tls1.2", "tls1.3"] as const;
+
 const strings = (describe: string) =>
   z.array(z.string()).describe(describe).optional()
     .meta({ otherwise: "none" });
-const version = (describe: string) =>
-  text(describe).meta({ enum: ["tls1", "tls1.1", "tls1.2", "tls1.3"] }).optional()
-    .meta({ otherwise: "the runtime's" });
+const version = (describe: string, otherwise: string) =>
+  z.enum(TLS_VERSIONS).describe(describe).optional().meta({ otherwise });
 const tlsCommon = {
-  ciphers: strings("Cipher suites of TLS 1.2.").meta({ otherwise: "the runtime's" }),
-  min_version: version("The oldest version of TLS that is spoken."),
-  max_version: version("The newest version of TLS that is spoken."),
-  session_tickets: flag("Sessions can be resumed.").default(false),
+  ciphers: strings(
+    "Cipher suites, by their names in gobetween. None can be left out: what is listed must hold all that are offered.",
+  ).meta({ otherwise: "the runtime's" }),
+  min_version: version(
+    "The oldest version of TLS that is spoken; older than 1.2 is raised, 1.3 can't be enforced.",
+    '`"tls1.2"`',
+  ),
+  max_version: version(
+    "The newest version of TLS that is spoken; 1.2 is raised, older is refused.",
+    '`"tls1.3"`',
+  ),
+  session_tickets: flag("Sessions can be resumed, which can't be turned off.").default(true),
 };
 const tlsShown = { ciphers: null, min_version: "", max_version: "", session_tickets: false };
 
@@ -50,18 +59,39 @@ const sni: Inner = {
 const tls: Inner = {
   section: {
     at: "servers.*.tls",
-    summary: "The certificates that clients see.",
+    summary:
+      "Speaks TLS with clients, and plainly with the backends. A certificate is chosen by the " +
+      "names in it and the one that the client asks for: that very name, then a wildcard, else the " +
+      "first certificate. Files are read anew with each reload and when they change; where they " +
+      "can't be used, the old ones stay. More in [tls.md](tls.md).",
     keys: {
       acme_hosts: strings("Host names whose certificates come from [acme]."),
-      cert_path: text("The file of the certificate, PEM.").optional().meta({ otherwise: "none" }),
-      key_path: text("The file of its key, PEM.").optional().meta({ otherwise: "none" }),
+      cert_path: text(
+        "The file of the first certificate, PEM; the chain to its authority may follow in it.",
+      ).optional().meta({ otherwise: "the first of certificates" }),
+      key_path: text("The file of its key, PEM, without a passphrase.").optional()
+        .meta({ otherwise: "the first of certificates" }),
+      certificates: z.array(z.strictObject({ cert_path: z.string(), key_path: z.string() })).max(
+        1000,
+      )
+        .meta({
+          description: "Further certificates.",
+          form: "list of tables with cert_path and key_path",
+        }).default([]),
       ...tlsCommon,
-      guard: z.enum(["auto", "always", "never"])
-        .describe("Keeps clients that never finish a handshake away.").default("auto"),
-      max_unfinished: whole("Unfinished handshakes that start the guard.", 1).default(512),
-      handshake_timeout: duration("Longest handshake.", 1).default(5_000),
-      certificates: z.array(z.unknown())
-        .meta({ description: "Further certificates.", form: "list of tables" }).default([]),
+      alpn: z.array(z.string().refine(isProtocol, "is no protocol\nfrom 1 to 255 bytes")).max(32)
+        .describe(
+          'Protocols to agree on with clients that offer some, best first, as in `["h2", "http/1.1"]`; a client that offers others only is refused.',
+        ).default([]),
+      handshake_timeout: duration("Longest handshake; no backend is dialled before its end.", 1)
+        .default(5_000),
+      max_unfinished: whole(
+        "Handshakes that aren't over, beyond which clients are refused; a client that says nothing counts until it leaves.",
+        1,
+      ).default(512),
+      guard: z.enum(["auto", "always", "never"]).describe(
+        "There is no guard against many silent clients yet: both values are the same, the limit is max_unfinished.",
+      ).default("auto"),
       client_auth: text("Asks clients for certificates.").optional().meta({ otherwise: "none" }),
       client_ca_path: text("The file of who signs them, PEM.").optional()
         .meta({ otherwise: "none" }),
@@ -70,6 +100,28 @@ const tls: Inner = {
   },
   shown: { acme_hosts: null, cert_path: "", key_path: "", ...tlsShown },
 };
+
+/** `[servers.NAME.tls]`. */
+export type TlsKeys = {
+  readonly cert_path?: string;
+  readonly key_path?: string;
+  readonly certificates: readonly { readonly cert_path: string; readonly key_path: string }[];
+  readonly ciphers?: readonly string[];
+  readonly min_version?: TlsVersion;
+  readonly max_version?: TlsVersion;
+  readonly alpn: readonly string[];
+  readonly handshake_timeout: number;
+  readonly max_unfinished: number;
+};
+
+/** Versions as gobetween writes them. */
+export type TlsVersion = typeof TLS_VERSIONS[number];
+
+/** A protocol's name as TLS can carry it (RFC 7301). */
+function isProtocol(name: string): boolean {
+  const { length } = new TextEncoder().encode(name);
+  return length > 0 && length < 256;
+}
 
 const backendsTls: Inner = {
   section: {

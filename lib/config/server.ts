@@ -8,6 +8,7 @@ import type { Path, Report } from "./report.ts";
 import { listenerSections, type ProxyProtocolKeys } from "./schema_listener.ts";
 import * as schema from "./schema.ts";
 import { oneOf } from "./suggest.ts";
+import { tlsOf } from "./tls.ts";
 
 /** What servers need to know of the rest of the file. */
 export type Surroundings = {
@@ -45,6 +46,7 @@ export function readServer(
   const access = readAccess(given["access"], [...path, "access"], around);
   const inner = readListener(given, path, report);
   const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
+  const tls = tlsOf(inner["tls"], given, path, report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const canonical = { ...given, ...shownOf(inner), ...access.given && { access: access.given } };
   return {
@@ -57,6 +59,7 @@ export function readServer(
       limits: limitsOf(values, around),
       access: access.spec,
       ...proxy === undefined ? {} : { proxy },
+      ...tls === undefined ? {} : { tls },
       onRemove: values.on_remove ?? "finish",
     },
     ...pool === "named" ? {} : { pool },

@@ -14,6 +14,7 @@ import {
   SHARED_CELLS,
   SLOTS,
   TURN,
+  UNFINISHED,
 } from "./layout.ts";
 
 /** Memory for the counters of `workers` workers and the control plane. */
@@ -171,7 +172,7 @@ export class Counters {
       for (let cell = 0; cell < CELLS; cell++) {
         const count = this.#rows[start + cell]!;
         if (count === 0) continue; // never written: leave the page alone
-        if (cell !== ACTIVE) this.#row[slot * CELLS + cell]! += count;
+        if (cell !== ACTIVE && cell !== UNFINISHED) this.#row[slot * CELLS + cell]! += count;
         this.#rows[start + cell] = 0;
       }
     }

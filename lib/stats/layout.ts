@@ -49,7 +49,7 @@ export const DRAINING = 2;
 export const EJECTED = 4;
 
 /** Float64 cells of one slot in a worker's row. */
-export const CELLS = 16;
+export const CELLS = 24;
 /** The row's share of `ACTIVE_NOW`: taken off it again if the worker dies. */
 export const ACTIVE = 0;
 /** Sessions ever. */
@@ -82,6 +82,14 @@ export const RETRIES = 13;
 export const UNKNOWN_PROXY = 11;
 /** Server: turned away because a proxy's header was wrong, or didn't come in time. */
 export const BAD_PROXY_HEADER = 12;
+/** Server: turned away because their TLS handshake failed. */
+export const HANDSHAKE_FAILED = 16;
+/** Server: turned away because their TLS handshake took too long. */
+export const HANDSHAKE_TIMED_OUT = 17;
+/** Server: turned away because too many TLS handshakes weren't finished. */
+export const OVER_UNFINISHED = 18;
+/** Server: TLS handshakes that aren't over now, those of clients that were turned away included. */
+export const UNFINISHED = 19;
 /** Process: buffers that could not grow because the budget was used up. */
 export const BUFFER_DENIED = 14;
 /** Process: lines that a worker did not log because there were too many. */

@@ -3,9 +3,12 @@ import type { Counters } from "./counters.ts";
 import {
   BAD_PROXY_HEADER,
   DENIED,
+  HANDSHAKE_FAILED,
+  HANDSHAKE_TIMED_OUT,
   NO_BACKEND,
   OVER_CAPACITY,
   OVER_LIMIT,
+  OVER_UNFINISHED,
   UNKNOWN_PROXY,
 } from "./layout.ts";
 
@@ -18,5 +21,8 @@ export function refusalsOf(counters: Counters, slot: number): Refusals {
     noBackend: counters.sum(slot, NO_BACKEND),
     unknownProxy: counters.sum(slot, UNKNOWN_PROXY),
     badProxyHeader: counters.sum(slot, BAD_PROXY_HEADER),
+    handshakeFailed: counters.sum(slot, HANDSHAKE_FAILED),
+    handshakeTimedOut: counters.sum(slot, HANDSHAKE_TIMED_OUT),
+    overUnfinished: counters.sum(slot, OVER_UNFINISHED),
   };
 }

@@ -1,10 +1,10 @@
 import { StartError } from "../errors.ts";
 import type { Counters } from "./counters.ts";
-import { PROCESS_SLOT, SLOTS } from "./layout.ts";
+import { PROCESS_SLOT, SLOTS, UNFINISHED } from "./layout.ts";
 
 /**
  * Hands out slots of the shared counters. A slot that was given back is used again only when no session
- * is counted on it and every worker has seen a table without it.
+ * and no handshake is counted on it and every worker has seen a table without it.
  */
 export class Slots {
   readonly #free: number[] = [];
@@ -37,6 +37,7 @@ export class Slots {
   sweep(seen: number): void {
     for (const [slot, version] of this.#leaving) {
       if (version > seen || this.counters.active(slot) > 0) continue;
+      if (this.counters.sum(slot, UNFINISHED) > 0) continue; // whoever leaves is taken off it
       this.#leaving.delete(slot);
       this.#free.push(slot);
     }

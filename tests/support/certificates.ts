@@ -25,3 +25,77 @@ export async function certificate(folder: string, name = "server"): Promise<Cert
   ]);
   return { cert, key, ca };
 }
+
+/** How a key is made, by the name of its sort. */
+const KEYS = {
+  ecdsa: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+  rsa: ["-newkey", "rsa:2048"],
+} as const;
+
+/** What {@link Authority} makes. */
+export type IssueOptions = {
+  /** Host names; the first is also the common name. */
+  readonly names: readonly string[];
+  readonly keys?: keyof typeof KEYS;
+  /** From now on; negative: it has expired. Default 30. */
+  readonly days?: number;
+};
+
+/** An authority with an intermediate one, in a folder. */
+export class Authority {
+  private constructor(readonly folder: string) {}
+
+  /** Makes both. */
+  static async make(folder: string): Promise<Authority> {
+    const authority = new Authority(folder);
+    const { ca } = authority;
+    await run([
+      ...["openssl", "req", "-x509", ...KEYS.ecdsa, "-nodes", "-days", 60] as const,
+      ...["-keyout", `${ca}.key`, "-out", ca, "-subj", "/CN=root"],
+    ]);
+    const extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n";
+    await authority.#sign("intermediate", ca, "ecdsa", extensions, 60);
+    return authority;
+  }
+
+  /** The path of the root's certificate. */
+  get ca(): string {
+    return `${this.folder}/root.pem`;
+  }
+
+  /** Makes a certificate with its chain, or replaces one, each file by a rename. Paths of the certificate and its key. */
+  async issue(name: string, options: IssueOptions): Promise<{ cert: string; key: string }> {
+    const { names, keys = "ecdsa", days = 30 } = options;
+    const extensions = `subjectAltName=${names.map((each) => `DNS:${each}`).join()}\n`;
+    const intermediate = `${this.folder}/intermediate.pem`;
+    const cert = await this.#sign(`${name}-new`, intermediate, keys, extensions, days, names[0]);
+    const chain = await Deno.readTextFile(cert) + await Deno.readTextFile(intermediate);
+    await Deno.writeTextFile(cert, chain);
+    const final = `${this.folder}/${name}.pem`;
+    await Deno.rename(`${cert}.key`, `${final}.key`);
+    await Deno.rename(cert, final);
+    return { cert: final, key: `${final}.key` };
+  }
+
+  async #sign(
+    name: string,
+    by: string,
+    keys: keyof typeof KEYS,
+    extensions: string,
+    days: number,
+    common = name,
+  ): Promise<string> {
+    const cert = `${this.folder}/${name}.pem`;
+    const [request, file] = [`${cert}.request`, `${cert}.extensions`];
+    await run([
+      ...["openssl", "req", ...KEYS[keys], "-nodes", "-keyout", `${cert}.key`] as const,
+      ...["-out", request, "-subj", `/CN=${common}`],
+    ]);
+    await Deno.writeTextFile(file, extensions);
+    await run([
+      ...["openssl", "x509", "-req", "-in", request, "-CA", by, "-CAkey", `${by}.key`] as const,
+      ...["-CAcreateserial", "-days", days, "-extfile", file, "-out", cert],
+    ]);
+    return cert;
+  }
+}

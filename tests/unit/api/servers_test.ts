@@ -45,6 +45,9 @@ const REFUSALS = {
   noBackend: 0,
   unknownProxy: 0,
   badProxyHeader: 0,
+  handshakeFailed: 0,
+  handshakeTimedOut: 0,
+  overUnfinished: 0,
 };
 const STATUS: ServerStatus = {
   name: "web",
@@ -55,7 +58,11 @@ const STATUS: ServerStatus = {
     noBackend: 4,
     unknownProxy: 5,
     badProxyHeader: 6,
+    handshakeFailed: 7,
+    handshakeTimedOut: 8,
+    overUnfinished: 9,
   },
+  unfinishedHandshakes: 10,
   traffic: { ...NONE, active: 3, rx: 1e17, tx: 1e12, rxRate: 1536.9, txRate: -0.5 },
   backends: [
     {
@@ -130,7 +137,15 @@ Deno.test.each([
 
 Deno.test("GET /servers/NAME/stats of a server without backends has an empty list", async () => {
   const app = fakeApi({
-    statuses: { web: { name: "web", traffic: NONE, refusals: REFUSALS, backends: [] } },
+    statuses: {
+      web: {
+        name: "web",
+        traffic: NONE,
+        refusals: REFUSALS,
+        unfinishedHandshakes: 0,
+        backends: [],
+      },
+    },
   });
   const body = await (await app.request("/servers/web/stats", {}, LOCAL)).json();
   assert.deepEqual(body.backends, []);

@@ -5,9 +5,11 @@ import { allKinds } from "../../support/reference.ts";
 
 const README = await Deno.readTextFile(fromFileUrl(new URL("../../../README.md", import.meta.url)));
 
-Deno.test("every configuration in the README loads without a warning", () => {
-  const examples = [...README.matchAll(/```toml\n([\s\S]*?)```/g)].map(([, text]) => text!);
-  assert.ok(examples.length >= 3);
+const TLS = await Deno.readTextFile(fromFileUrl(new URL("../../../docs/tls.md", import.meta.url)));
+
+Deno.test("every configuration in README and docs/tls.md loads without a warning", () => {
+  const examples = [...(README + TLS).matchAll(/```toml\n([\s\S]*?)```/g)].map(([, text]) => text!);
+  assert.ok(examples.length >= 5);
   for (const text of examples) {
     assert.deepEqual(
       loadConfig(text, { file: "README.md", format: "toml", kinds: allKinds }).warnings,

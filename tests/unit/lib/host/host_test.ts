@@ -36,6 +36,12 @@ Deno.test.each([
   },
 );
 
+Deno.test("descriptorBudget() keeps some for unfinished handshakes, a quarter at most", () => {
+  const sessions = (handshakes: number) => descriptorBudget(4096, 100, handshakes).sessions;
+  assert.equal(sessions(0) - sessions(100), 50);
+  assert.equal(sessions(0) - sessions(1_000_000), 512);
+});
+
 Deno.test("a pid file is written, refused to a second process, taken over from a dead one, and removed", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/twixt.pid`;

@@ -38,7 +38,7 @@ Deno.test("referencePage() lists what is refused as not available, and gives it 
   assert.ok(page.includes('\n- `servers.NAME.protocol = "udp"`\n'));
   assert.ok(!page.includes("[metrics]"));
   assert.ok(!page.includes("### Discovery `lxd`"));
-  assert.ok(page.includes('| `protocol` | `"tcp"` | `"tcp"` |'));
+  assert.ok(page.includes('| `protocol` | one of `"tcp"`, `"tls"` | `"tcp"` |'));
 });
 
 Deno.test("referencePage() has each section once, in the order of the file", () => {
@@ -47,6 +47,7 @@ Deno.test("referencePage() has each section once, in the order of the file", () 
     ...["Contents", "How values are written", "Top of the file", "`[logging]`", "`[api]`"],
     ...["`[api.basic_auth]`", "`[api.tls]`", "`[defaults]`", "`[servers.NAME]`"],
     ...[
+      "`[servers.NAME.tls]`",
       "`[servers.NAME.access]`",
       "`[servers.NAME.proxy_protocol]`",
       "`[pools.NAME]`",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { counterBuffer, Counters } from "../../../../lib/stats/counters.ts";
-import { DOWN, DRAINING, RX, SLOTS, TOTAL } from "../../../../lib/stats/layout.ts";
+import { DOWN, DRAINING, RX, SLOTS, TOTAL, UNFINISHED } from "../../../../lib/stats/layout.ts";
 import { rate } from "../../../../lib/stats/rates.ts";
 import { Slots } from "../../../../lib/stats/slots.ts";
 
@@ -44,11 +44,13 @@ Deno.test("retire() takes a dead worker's sessions off and keeps what it has cou
   a.take(3, 0);
   b.take(3, 0);
   a.add(3, RX, 77);
+  a.add(3, UNFINISHED, 2);
   a.add(SLOTS - 1, RX, 1);
   control.retire(0);
   assert.deepEqual([control.active(3), control.sum(3, RX), control.sum(SLOTS - 1, RX)], [1, 77, 1]);
   control.retire(0);
   assert.deepEqual([control.active(3), control.sum(3, RX)], [1, 77]);
+  assert.equal(control.sum(3, UNFINISHED), 0, "its connections are closed");
 });
 
 Deno.test("flags are set and cleared one by one, for all at once", () => {
@@ -89,6 +91,10 @@ Deno.test("a slot given back is used again only when nobody can be using it", ()
   slots.sweep(4);
   assert.notEqual(slots.take(), slot, "a session is still counted on it");
   a.release(slot);
+  a.add(slot, UNFINISHED);
+  slots.sweep(4);
+  assert.notEqual(slots.take(), slot, "a handshake is still counted on it");
+  a.add(slot, UNFINISHED, -1);
   slots.sweep(4);
   assert.equal(slots.take(), slot);
   assert.equal(control.sum(slot, RX), 0);

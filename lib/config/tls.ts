@@ -1,0 +1,142 @@
+/** `[servers.NAME.tls]`: what it means, and what of it the runtime can't do. */
+import type { CertificateSpec, TlsSpec } from "../model.ts";
+import { quote } from "./issues.ts";
+import { isTable, type Read, type Table } from "./read.ts";
+import type { Path, Report } from "./report.ts";
+import type { TlsKeys, TlsVersion } from "./schema_listener.ts";
+import { suggest } from "./suggest.ts";
+
+/** Suites of TLS 1.2 that are always offered. */
+const OFFERED = ["ECDSA", "RSA"].flatMap((key) =>
+  ["AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256"]
+    .map((cipher) => `TLS_ECDHE_${key}_WITH_${cipher}`)
+);
+/** Suites of TLS 1.3, which aren't configurable in gobetween either. */
+const ALWAYS = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
+/** What else gobetween knows. */
+const OLD = [
+  ...["RC4_128_SHA", "3DES_EDE_CBC_SHA", "AES_128_CBC_SHA", "AES_256_CBC_SHA"],
+  ...["AES_128_CBC_SHA256", "AES_128_GCM_SHA256", "AES_256_GCM_SHA384"],
+].map((cipher) => `TLS_RSA_WITH_${cipher}`).concat(
+  ["ECDSA", "RSA"].flatMap((key) =>
+    ["RC4_128_SHA", "AES_128_CBC_SHA", "AES_256_CBC_SHA", "AES_128_CBC_SHA256"]
+      .map((cipher) => `TLS_ECDHE_${key}_WITH_${cipher}`)
+  ),
+  "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+);
+
+/**
+ * The TLS of a server from its section, undefined without one; what is wrong is reported.
+ * @param server All keys of the server that were given.
+ */
+export function tlsOf(
+  read: Read<Record<string, unknown>> | undefined,
+  server: Table,
+  path: Path,
+  report: Report,
+): TlsSpec | undefined {
+  if (read === undefined) {
+    if (server["protocol"] === "tls" && server["tls"] === undefined) {
+      const hint = `add [${path.join(".")}.tls] with cert_path and key_path, or write "tcp"`;
+      report.error([...path, "protocol"], `"tls" needs a certificate\n${hint}`);
+    }
+    return undefined;
+  }
+  const at = [...path, "tls"];
+  const { given, values } = read;
+  const keys = values as Partial<TlsKeys>;
+  refuseVersions(keys, at, report);
+  refuseCiphers(keys.ciphers ?? [], [...at, "ciphers"], report);
+  if (given["session_tickets"] === false) {
+    const hint = "sessions can be resumed, within one worker; remove it";
+    report.warn([...at, "session_tickets"], `can't be turned off\n${hint}`);
+  }
+  refuseProxies(server["proxy_protocol"], path, report);
+  const certificates = certificatesOf(keys, at, server["tls"], report);
+  return {
+    certificates,
+    alpn: keys.alpn ?? [],
+    handshakeMs: keys.handshake_timeout ?? 0,
+    maxUnfinished: keys.max_unfinished ?? 1,
+  };
+}
+
+function certificatesOf(
+  keys: Partial<TlsKeys>,
+  at: Path,
+  raw: unknown,
+  report: Report,
+): CertificateSpec[] {
+  const { cert_path: certPath = "", key_path: keyPath = "", certificates = [] } = keys;
+  const found = certificates.map((pair, i) => ({
+    certPath: pair.cert_path,
+    keyPath: pair.key_path,
+    at: [...at, "certificates", i].join("."),
+  }));
+  if (certPath !== "" && keyPath !== "") return [{ certPath, keyPath, at: at.join(".") }, ...found];
+  if (certPath !== "" || keyPath !== "") {
+    const [has, lacks] = keyPath === "" ? ["cert_path", "key_path"] : ["key_path", "cert_path"];
+    report.error([...at, has!], `is given without ${lacks}\ngive both`);
+  } else if (found.length === 0 && !names(raw, ["acme_hosts", "certificates"])) {
+    report.error(at, "has no certificate\ngive cert_path and key_path");
+  }
+  return found;
+}
+
+/** Does the section say something about these, right or wrong? */
+function names(raw: unknown, keys: readonly string[]): boolean {
+  return isTable(raw) &&
+    Object.entries(raw).some(([key, value]) =>
+      keys.includes(key.toLowerCase()) && value !== null &&
+      !(Array.isArray(value) && value.length === 0)
+    );
+}
+
+const BOTH = "TLS 1.2 and 1.3 are both spoken, always";
+
+function refuseVersions(
+  { min_version: min, max_version: max }: Partial<TlsKeys>,
+  at: Path,
+  report: Report,
+): void {
+  const old = (version: TlsVersion | undefined) => version === "tls1" || version === "tls1.1";
+  if (old(min)) report.warn([...at, "min_version"], `${quote(min)} is raised to "tls1.2"\n${BOTH}`);
+  if (min === "tls1.3") {
+    report.error([...at, "min_version"], `"tls1.3" can't be enforced\n${BOTH}; write "tls1.2"`);
+  }
+  if (old(max)) {
+    const text = `${quote(max)} can't be spoken\n${BOTH}; leave it out`;
+    report.error([...at, "max_version"], text);
+  }
+  if (max === "tls1.2") {
+    report.warn([...at, "max_version"], `"tls1.2" is raised to "tls1.3"\n${BOTH}`);
+  }
+}
+
+function refuseCiphers(listed: readonly string[], at: Path, report: Report): void {
+  const known = [...OFFERED, ...ALWAYS, ...OLD];
+  for (const [i, name] of listed.entries()) {
+    if (known.includes(name)) continue;
+    const close = suggest(name, known);
+    const hint = close === undefined ? "remove it" : `did you mean "${close}"?`;
+    report.error([...at, i], `${quote(name)} is not a cipher suite\n${hint}`);
+  }
+  const missing = OFFERED.filter((name) => !listed.includes(name));
+  if (listed.length > 0 && missing.length > 0) {
+    const text = `can't be enforced: ${missing.join(", ")} would still be offered`;
+    report.error(at, `${text}\nadd them, or leave ciphers out`);
+  }
+  const old = listed.filter((name) => OLD.includes(name));
+  if (old.length > 0) report.warn(at, `${old.join(", ")}: not offered\nremove what nobody can use`);
+}
+
+function refuseProxies(proxyProtocol: unknown, path: Path, report: Report): void {
+  if (!isTable(proxyProtocol)) return;
+  const from = Object.entries(proxyProtocol)
+    .find(([key]) => key.toLowerCase() === "accept_from")?.[1];
+  if (!Array.isArray(from) || from.length === 0) return;
+  report.error(
+    [...path, "proxy_protocol", "accept_from"],
+    "is not available together with tls yet\nremove one of them",
+  );
+}

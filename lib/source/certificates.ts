@@ -1,0 +1,135 @@
+/** Certificates of servers as they are on the disk: read, judged, and made into values that workers can use. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { messageOf, StartError } from "../errors.ts";
+import type { Certificate, CertificateSpec } from "../model.ts";
+import { readPlainFile } from "./plain_file.ts";
+
+/** Certificates, and what is odd about them without keeping them from being used, one line each. */
+export type ReadCertificates = {
+  readonly certificates: readonly Certificate[];
+  readonly warnings: readonly string[];
+};
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** A certificate that has less time left is warned of. */
+const SOON_MS = 7 * DAY_MS;
+
+/**
+ * Reads certificates and their keys. Each is tried in a listener on a port of loopback that the system chooses, which is
+ * closed at once: what the runtime takes, nobody else knows.
+ *
+ * @param nowMs Milliseconds since 1970.
+ * @throws StartError that names the key of the configuration and the file.
+ */
+export async function readCertificates(
+  specs: readonly CertificateSpec[],
+  nowMs: number,
+): Promise<ReadCertificates> {
+  const certificates: Certificate[] = [];
+  const warnings: string[] = [];
+  for (const spec of specs) {
+    const cert = await textOf(spec.certPath, `${spec.at}.cert_path`);
+    const key = await textOf(spec.keyPath, `${spec.at}.key_path`);
+    const leaf = leafOf(cert, spec);
+    const privateKey = keyOf(key, spec);
+    if (!belong(leaf, privateKey)) {
+      const message = `${spec.at}.key_path: ${spec.keyPath} is not the key of ${spec.certPath}`;
+      throw new StartError(message, "name the key that the certificate was made with", true);
+    }
+    tryOut({ cert, key }, spec);
+    certificates.push({ names: namesOf(leaf), cert, key });
+    warnings.push(...expiry(leaf, spec, nowMs));
+  }
+  return { certificates, warnings };
+}
+
+async function textOf(path: string, at: string): Promise<string> {
+  try {
+    return await readPlainFile(path);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    throw new StartError(`${at}: ${error.message}`, error.hint, true);
+  }
+}
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** The first certificate of a chain, when all of it can be read. */
+function leafOf(text: string, { certPath, at }: CertificateSpec): X509Certificate {
+  const blocks = text.match(CERTIFICATES) ?? [];
+  const chain = blocks.map((block, i) => {
+    try {
+      return new X509Certificate(block);
+    } catch {
+      const which = blocks.length === 1 ? "a certificate" : `a certificate, the ${i + 1}. in it,`;
+      const message = `${at}.cert_path: ${certPath} has ${which} that can't be read`;
+      throw new StartError(message, "look at it: openssl x509 -text -noout -in …", true);
+    }
+  });
+  if (chain[0] !== undefined) return chain[0];
+  throw new StartError(
+    `${at}.cert_path: ${certPath} holds no CERTIFICATE in PEM form`,
+    "convert it: openssl x509 -inform DER -in … -out …",
+    true,
+  );
+}
+
+function keyOf(text: string, { keyPath, at }: CertificateSpec): KeyObject {
+  const wrong = (what: string, hint: string) =>
+    new StartError(`${at}.key_path: ${keyPath} ${what}`, hint, true);
+  if (/BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(text)) {
+    throw wrong("is encrypted", "take its passphrase off: openssl pkey -in … -out …");
+  }
+  if (!text.includes("PRIVATE KEY-----")) {
+    throw wrong("holds no PRIVATE KEY in PEM form", "convert it: openssl pkey -in … -out …");
+  }
+  try {
+    return createPrivateKey(text);
+  } catch { // what it says may hold parts of the key
+    throw wrong("has a key that can't be read", "look at it: openssl pkey -noout -in …");
+  }
+}
+
+function belong(leaf: X509Certificate, key: KeyObject): boolean {
+  try {
+    return leaf.checkPrivateKey(key);
+  } catch {
+    return false; // of two sorts
+  }
+}
+
+function tryOut(
+  pair: { readonly cert: string; readonly key: string },
+  spec: CertificateSpec,
+): void {
+  try {
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair }).close();
+  } catch (error) {
+    const message = `${spec.at}.cert_path: ${spec.certPath} can't be used: ${messageOf(error)}`;
+    throw new StartError(
+      message,
+      "use a key on P-256 or P-384, Ed25519, or RSA from 2048 bits",
+      true,
+    );
+  }
+}
+
+/** The host names that a certificate is for; without any, its common name, as it was done in the past. */
+function namesOf({ subjectAltName = "", subject }: X509Certificate): string[] {
+  const named = (subjectAltName ?? "").split(", ").filter((each) => each.startsWith("DNS:"))
+    .map((each) => each.slice(4).toLowerCase());
+  if (named.length > 0) return named;
+  const common = /^CN=(\S+)$/m.exec(subject ?? "")?.[1];
+  return common === undefined ? [] : [common.toLowerCase()];
+}
+
+function expiry(leaf: X509Certificate, { certPath, at }: CertificateSpec, nowMs: number): string[] {
+  const leftMs = Date.parse(leaf.validTo) - nowMs;
+  const line = (what: string) => [`${at}.cert_path: ${certPath} ${what}; renew it`];
+  if (leftMs <= 0) return line(`has expired on ${leaf.validTo}`);
+  if (leftMs < SOON_MS) return line(`expires on ${leaf.validTo}`);
+  if (Date.parse(leaf.validFrom) > nowMs) {
+    return [`${at}.cert_path: ${certPath} is not valid before ${leaf.validFrom}`];
+  }
+  return [];
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { loadConfig } from "../../../../lib/config/load.ts";
+import { ConfigError, printProblem } from "../../../../lib/errors.ts";
+import { kinds } from "../../../support/kinds.ts";
+
+const PAIR = 'cert_path = "c.pem"\nkey_path = "k.pem"';
+
+/** A server with this section, and what is said about it. */
+function load(tls: string | undefined, more = 'protocol = "tls"') {
+  const section = tls === undefined ? "" : `[servers.a.tls]\n${tls}\n`;
+  const text = `[servers.a]\nbind = ":1"\n${more}\n` +
+    `discovery = { kind = "static", static_list = ["b:1"] }\n${section}`;
+  try {
+    const { config, warnings } = loadConfig(text, { file: "x", format: "toml", kinds });
+    return {
+      tls: config.servers.get("a")!.tls,
+      shown: config.document.servers["a"]!,
+      said: warnings.map(printProblem),
+    };
+  } catch (error) {
+    assert(error instanceof ConfigError);
+    return { said: error.problems.map(printProblem) };
+  }
+}
+
+const MAIN = { certPath: "c.pem", keyPath: "k.pem", at: "servers.a.tls" };
+
+Deno.test("[servers.NAME.tls] has defaults, whichever protocol stands above it", () => {
+  for (const protocol of ['protocol = "tls"', 'protocol = "tcp"', ""]) {
+    const { tls, said } = load(PAIR, protocol);
+    assert.deepEqual(tls, {
+      certificates: [MAIN],
+      alpn: [],
+      handshakeMs: 5_000,
+      maxUnfinished: 512,
+    });
+    assert.deepEqual(said, []);
+  }
+  assert.equal(load(undefined, "").tls, undefined);
+});
+
+Deno.test("[servers.NAME.tls] takes further certificates, or nothing but a list", () => {
+  const other = { certPath: "d.pem", keyPath: "l.pem" };
+  const list = 'certificates = [{ cert_path = "d.pem", key_path = "l.pem" }]';
+  const at = "servers.a.tls.certificates.0";
+  assert.deepEqual(load(`${PAIR}\n${list}`).tls?.certificates, [MAIN, { ...other, at }]);
+  assert.deepEqual(load(list).tls?.certificates, [{ ...other, at }]);
+  const more =
+    'alpn = ["h2", "http/1.1"]\nhandshake_timeout = "1s"\nmax_unfinished = 7\nguard = "never"';
+  assert.deepEqual(load(`${PAIR}\n${more}`).tls, {
+    ...{ certificates: [MAIN], alpn: ["h2", "http/1.1"], handshakeMs: 1_000, maxUnfinished: 7 },
+  });
+});
+
+Deno.test("gobetween's documented example of tls loads, with warnings", () => {
+  const { tls, said, shown } = load(
+    `${PAIR}\nmin_version = "tls1"\nmax_version = "tls1.2"\nciphers = []\n` +
+      "prefer_server_ciphers = false\nsession_tickets = true",
+  );
+  assert.deepEqual(tls?.certificates, [MAIN]);
+  assert.deepEqual(
+    said,
+    [
+      'x:8: servers.a.tls.min_version: "tls1" is raised to "tls1.2"\n       TLS 1.2 and 1.3 are both spoken, always',
+      'x:9: servers.a.tls.max_version: "tls1.2" is raised to "tls1.3"\n       TLS 1.2 and 1.3 are both spoken, always',
+      "x:11: servers.a.tls.prefer_server_ciphers: has no effect\n       remove it",
+    ],
+  );
+  assert.deepEqual(shown?.["tls"], {
+    ...{ acme_hosts: null, cert_path: "c.pem", key_path: "k.pem", ciphers: [] },
+    ...{ min_version: "tls1", max_version: "tls1.2", session_tickets: true },
+  });
+});
+
+Deno.test("a section as gobetween's API shows it loads", () => {
+  const text = JSON.stringify({
+    servers: {
+      a: {
+        bind: ":1",
+        discovery: { kind: "static", static_list: ["b:1"] },
+        tls: {
+          ...{ acme_hosts: null, cert_path: "c.pem", key_path: "k.pem", ciphers: null },
+          ...{ min_version: "", max_version: "", session_tickets: false },
+        },
+      },
+    },
+  });
+  const { warnings } = loadConfig(text, { file: "x", format: "json", kinds });
+  assert.deepEqual(warnings.map(({ path }) => path.join(".")), ["servers.a.tls.session_tickets"]);
+});
+
+const SUITES = ["ECDSA", "RSA"].flatMap((key) =>
+  ["AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256"]
+    .map((cipher) => `TLS_ECDHE_${key}_WITH_${cipher}`)
+);
+const ciphers = (list: readonly string[]) => `${PAIR}\nciphers = ${JSON.stringify(list)}`;
+
+Deno.test.each(
+  [
+    [
+      "no section",
+      undefined,
+      /servers\.a\.protocol: "tls" needs a certificate\n.*\[servers\.a\.tls\]/,
+    ],
+    ["nothing", "", /servers\.a\.tls: has no certificate\n.*give cert_path and key_path/],
+    ["empty paths", 'cert_path = ""\nkey_path = ""', /servers\.a\.tls: has no certificate/],
+    ["no key", 'cert_path = "c.pem"', /cert_path: is given without key_path\n.*give both/],
+    ["no certificate", 'key_path = "c.pem"', /key_path: is given without cert_path\n.*give both/],
+    [
+      "half a pair",
+      'certificates = [{ cert_path = "c" }]',
+      /certificates\.0\.key_path: is missing/,
+    ],
+    ["TLS 1.3 alone", `${PAIR}\nmin_version = "tls1.3"`, /min_version: "tls1.3" can't be enforced/],
+    ["old TLS", `${PAIR}\nmax_version = "tls1.1"`, /max_version: "tls1.1" can't be spoken/],
+    [
+      "a version that isn't",
+      `${PAIR}\nmin_version = "ssl3"`,
+      /min_version: "ssl3" is not possible/,
+    ],
+    [
+      "fewer suites",
+      ciphers(SUITES.slice(1)),
+      /ciphers: can't be enforced: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 would still be offered/,
+    ],
+    [
+      "a misspelt suite",
+      ciphers([...SUITES, "TLS_RSA_WITH_RC4_128_SHAX"]),
+      /ciphers\.6: "TLS_RSA_WITH_RC4_128_SHAX" is not a cipher suite\n.*TLS_RSA_WITH_RC4_128_SHA"\?/,
+    ],
+    ["an empty protocol", `${PAIR}\nalpn = [""]`, /alpn\.0: is no protocol\n.*from 1 to 255 bytes/],
+    ["no time", `${PAIR}\nhandshake_timeout = "0"`, /handshake_timeout: "0" is too short/],
+    ["a guard", `${PAIR}\nguard = "always"`, /tls\.guard: "always" is not available yet/],
+    [
+      "ACME",
+      'acme_hosts = ["a.test"]',
+      /^x:6: servers\.a\.tls\.acme_hosts: is not available yet[^:]*$/,
+    ],
+    [
+      "client certificates",
+      `${PAIR}\nclient_auth = "require"`,
+      /client_auth: is not available yet/,
+    ],
+    ["an authority", `${PAIR}\nclient_ca_path = "x"`, /client_ca_path: is not available yet/],
+  ] as const,
+)("[servers.NAME.tls] with %s is refused by name", (_what, tls, wanted) => {
+  const { said, tls: spec } = load(tls);
+  assert.equal(spec, undefined);
+  assert.equal(said.length, 1, said.join("\n"));
+  assert.match(said[0]!, wanted);
+});
+
+Deno.test("ciphers that hold all that are offered are taken, and what nobody can use is warned of", () => {
+  assert.deepEqual(load(ciphers(SUITES)).said, []);
+  assert.deepEqual(load(ciphers([...SUITES, "TLS_AES_128_GCM_SHA256"])).said, []);
+  const { said: [warning] } = load(ciphers([...SUITES, "TLS_RSA_WITH_RC4_128_SHA"]));
+  assert.match(warning!, /ciphers: TLS_RSA_WITH_RC4_128_SHA: not offered/);
+});
+
+Deno.test("PROXY headers in front of TLS are refused by name, towards backends they aren't", () => {
+  const { said } = load(PAIR, 'proxy_protocol = { accept_from = ["10.0.0.0/8"] }');
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /proxy_protocol\.accept_from: is not available together with tls yet/);
+  assert.deepEqual(load(PAIR, 'proxy_protocol = { version = "2" }').said, []);
+});
