@@ -18,6 +18,9 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
       no_backend: whole(refusals.noBackend),
       unknown_proxy: whole(refusals.unknownProxy),
       bad_proxy_header: whole(refusals.badProxyHeader),
+      no_route: whole(refusals.noRoute),
+      bad_hello: whole(refusals.badHello),
+      hello_timeout: whole(refusals.helloTimeout),
     },
   };
 }

@@ -42,6 +42,12 @@ export type Refusals = {
   readonly unknownProxy: number;
   /** A proxy's header was wrong, or didn't come in time. */
   readonly badProxyHeader: number;
+  /** No route, or no backend's `sni`, takes such clients. */
+  readonly noRoute: number;
+  /** The hello of TLS was none, or was broken off. */
+  readonly badHello: number;
+  /** The hello of TLS didn't come in time. */
+  readonly helloTimeout: number;
 };
 
 /** A server and how it does. */

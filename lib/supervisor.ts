@@ -5,6 +5,7 @@ import type { Config, ServerSpec, ServerTable } from "./model.ts";
 import type { PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
+import { poolsOf } from "./routes.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
@@ -58,7 +59,9 @@ export class Supervisor {
   status(name: string): ServerStatus | undefined {
     const server = this.#servers.get(name);
     if (server === undefined) return undefined;
-    const backends = this.#pools.status(server.spec.pool)?.backends ?? [];
+    const { spec } = server;
+    const names = spec.pool === undefined ? poolsOf(spec) : [spec.pool];
+    const backends = names.flatMap((pool) => this.#pools.status(pool)?.backends ?? []);
     const refusals = refusalsOf(this.options.counters, server.table.slot);
     return { name, traffic: server.meter.read(), refusals, backends };
   }

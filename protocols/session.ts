@@ -43,8 +43,8 @@ export class Session {
   member: Member | undefined;
   /** Slots of backends that this session has failed on. */
   readonly tried: number[] = [];
-  /** When its first dial began. */
-  readonly dialSince: number;
+  /** When it was ready for its first dial. */
+  dialSince: number;
   /** Set while another backend is being dialled instead of one that reset. */
   redial: Promise<boolean> | undefined;
   /** Bytes have passed in either direction, so no other backend can take over. */

@@ -15,9 +15,10 @@ import {
 import { compileAccess } from "../lib/access.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
-import type { Pools } from "./pools.ts";
+import type { Election, Pools } from "./pools.ts";
 import { relay } from "./relay.ts";
 import { readProxyHeader } from "./introduce.ts";
+import { type Router, routerOf } from "./router.ts";
 import { type Place, Session } from "./session.ts";
 import { TICK_MS } from "./ticker.ts";
 
@@ -39,12 +40,15 @@ export class TcpServer {
   #access: (ip: string) => boolean;
   #stopped = false;
   #accepted = 0;
-  readonly #election = () => this.pools.get(this.table.pool);
+  /** Everybody's, where nothing has to be known of a client. */
+  readonly #election: Election = () => this.pools.get(this.table.pool!);
+  #router: Router | undefined;
 
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
   constructor(public table: ServerTable, readonly pools: Pools, readonly context: Context) {
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
+    this.#router = routerOf(table, pools);
     this.#listener = Deno.listen({
       hostname: table.hostname,
       port: table.port,
@@ -59,6 +63,7 @@ export class TcpServer {
     this.table = table;
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
+    this.#router = routerOf(table, this.pools);
   }
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
@@ -115,7 +120,9 @@ export class TcpServer {
     const session = new Session(client, table, context);
     try {
       if (proxied && !await this.#introduced(session)) return session.close();
-      if (await connect(session, this.#election)) return relay(session, this.#election);
+      const election = this.#router === undefined ? this.#election : await this.#routed(session);
+      if (election === undefined) return session.close();
+      if (await connect(session, election)) return relay(session, election);
       if (!session.closed) this.#refuse(NO_BACKEND);
     } catch (error) {
       context.log("error", "a session failed", { server: table.name, why: String(error) });
@@ -137,6 +144,14 @@ export class TcpServer {
     if (!await readProxyHeader(session)) return this.#refuse(BAD_PROXY_HEADER);
     session.greetUntil = 0;
     return this.#admits(session.told?.source ?? session.client.remoteAddr as Deno.NetAddr);
+  }
+
+  /** Finds out whom the client shall get. Undefined: nobody. */
+  async #routed(session: Session): Promise<Election | undefined> {
+    const led = await this.#router!.route(session);
+    if (typeof led !== "number") return led;
+    if (led > 0) this.#refuse(led);
+    return undefined;
   }
 
   /** Applies the limits, and counts the session. */

@@ -24,10 +24,8 @@ export const unavailable: readonly Unavailable[] = [
   { at: "servers.*.protocol", value: "tls", covers: ["tls"], hint: REMOVE_SERVER },
   { at: "servers.*.protocol", value: "udp", covers: ["udp"], hint: REMOVE_SERVER },
   { at: "servers.*.protocol", value: "lines", hint: REMOVE_SERVER },
-  { at: "servers.*.sni" },
   { at: "servers.*.tls" },
   { at: "servers.*.backends_tls" },
   { at: "servers.*.udp" },
-  { at: "servers.*.routes" },
   { at: "servers.*.forward", value: "kernel" },
 ];

@@ -49,7 +49,7 @@ export const DRAINING = 2;
 export const EJECTED = 4;
 
 /** Float64 cells of one slot in a worker's row. */
-export const CELLS = 16;
+export const CELLS = 24;
 /** The row's share of `ACTIVE_NOW`: taken off it again if the worker dies. */
 export const ACTIVE = 0;
 /** Sessions ever. */
@@ -86,6 +86,12 @@ export const BAD_PROXY_HEADER = 12;
 export const BUFFER_DENIED = 14;
 /** Process: lines that a worker did not log because there were too many. */
 export const LOG_DROPPED = 15;
+/** Server: turned away because no route, or no backend's `sni`, takes such clients. */
+export const NO_ROUTE = 16;
+/** Server: turned away because the hello was none, or was broken off. */
+export const BAD_HELLO = 17;
+/** Server: turned away because the hello didn't come in time. */
+export const HELLO_TIMEOUT = 18;
 
 /** Where each region starts, in bytes, for a number of rows. */
 export type Regions = {

@@ -1,9 +1,12 @@
 import type { Refusals } from "../status.ts";
 import type { Counters } from "./counters.ts";
 import {
+  BAD_HELLO,
   BAD_PROXY_HEADER,
   DENIED,
+  HELLO_TIMEOUT,
   NO_BACKEND,
+  NO_ROUTE,
   OVER_CAPACITY,
   OVER_LIMIT,
   UNKNOWN_PROXY,
@@ -18,5 +21,8 @@ export function refusalsOf(counters: Counters, slot: number): Refusals {
     noBackend: counters.sum(slot, NO_BACKEND),
     unknownProxy: counters.sum(slot, UNKNOWN_PROXY),
     badProxyHeader: counters.sum(slot, BAD_PROXY_HEADER),
+    noRoute: counters.sum(slot, NO_ROUTE),
+    badHello: counters.sum(slot, BAD_HELLO),
+    helloTimeout: counters.sum(slot, HELLO_TIMEOUT),
   };
 }

@@ -45,6 +45,9 @@ const REFUSALS = {
   noBackend: 0,
   unknownProxy: 0,
   badProxyHeader: 0,
+  noRoute: 0,
+  badHello: 0,
+  helloTimeout: 0,
 };
 const STATUS: ServerStatus = {
   name: "web",
@@ -55,6 +58,9 @@ const STATUS: ServerStatus = {
     noBackend: 4,
     unknownProxy: 5,
     badProxyHeader: 6,
+    noRoute: 7,
+    badHello: 8,
+    helloTimeout: 9,
   },
   traffic: { ...NONE, active: 3, rx: 1e17, tx: 1e12, rxRate: 1536.9, txRate: -0.5 },
   backends: [
