@@ -233,8 +233,8 @@ Deno.test("a backend that resets at once costs no byte of the hello: whoever tak
     const { from, got } = await exchange(plane, [bytes]);
     if (from !== "") assert.deepEqual(got, bytes); // else its kernel had taken them already
   }
-  assert(good.count >= 20, "every second client is the good one's anyway");
   await plane.idle();
+  assert(plane.count(RETRIES) > 0, "nobody had to take over");
   assert.equal(plane.counters.active(BACKEND_SLOT), 0);
   await new Promise((resolve) => server.close(resolve));
 });
