@@ -1,4 +1,4 @@
-import { Electorate } from "./election.ts";
+import type { Electorate } from "./election.ts";
 import type { Member, SniSpec } from "./model.ts";
 import { Lru } from "./lru.ts";
 import { compilePattern, type Pattern } from "./pattern.ts";

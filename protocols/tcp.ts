@@ -5,6 +5,7 @@ import {
   BAD_PROXY_HEADER,
   DENIED,
   NO_BACKEND,
+  NO_ROUTE,
   OVER_CAPACITY,
   OVER_LIMIT,
   PROCESS_SLOT,
@@ -13,12 +14,13 @@ import {
   UNKNOWN_PROXY,
 } from "../lib/stats/layout.ts";
 import { compileAccess } from "../lib/access.ts";
+import { NOTHING_ASKED } from "../lib/routes.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import type { Election, Pools } from "./pools.ts";
 import { relay } from "./relay.ts";
 import { readProxyHeader } from "./introduce.ts";
-import { type Router, routerOf } from "./router.ts";
+import { hear, Router } from "./router.ts";
 import { type Place, Session } from "./session.ts";
 import { TICK_MS } from "./ticker.ts";
 
@@ -48,7 +50,7 @@ export class TcpServer {
   constructor(public table: ServerTable, readonly pools: Pools, readonly context: Context) {
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
-    this.#router = routerOf(table, pools);
+    this.#router = table.routing && new Router(table, pools);
     this.#listener = Deno.listen({
       hostname: table.hostname,
       port: table.port,
@@ -63,7 +65,7 @@ export class TcpServer {
     this.table = table;
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
-    this.#router = routerOf(table, this.pools);
+    this.#router = table.routing && new Router(table, this.pools);
   }
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
@@ -146,11 +148,19 @@ export class TcpServer {
     return this.#admits(session.told?.source ?? session.client.remoteAddr as Deno.NetAddr);
   }
 
-  /** Finds out whom the client shall get. Undefined: nobody. */
+  /** Finds out what decides about the client. Undefined: nobody may serve it. */
   async #routed(session: Session): Promise<Election | undefined> {
-    const led = await this.#router!.route(session);
-    if (typeof led !== "number") return led;
-    if (led > 0) this.#refuse(led);
+    const { hostname } = session.told?.source ?? session.client.remoteAddr as Deno.NetAddr;
+    const asked = this.#router!.needsHello(hostname) ? await hear(session) : NOTHING_ASKED;
+    if (typeof asked === "number") {
+      if (asked > 0) this.#refuse(asked);
+      return undefined;
+    }
+    // by the table of then: it may be another one by now, and again when a backend fails
+    const election = () =>
+      this.#router === undefined ? this.#election() : this.#router.elect(hostname, asked);
+    if (election() !== undefined) return election;
+    this.#refuse(NO_ROUTE);
     return undefined;
   }
 

@@ -31,7 +31,7 @@ const sni: Inner = {
   section: {
     at: "servers.*.sni",
     summary: "Chooses among the backends whose sni is the name that a client asks for in its TLS " +
-      "hello, which is read and sent on; nothing is decrypted. A client that asks for no name, or " +
+      "hello, which is read and sent on; nothing is decrypted. It holds for the pools of routes as well. A client that asks for no name, or " +
       "speaks no TLS, is for backends without sni. One that waits for the server to speak first is " +
       "refused when the time is over, and so is one whose hello is broken.",
     keys: {
