@@ -42,10 +42,13 @@ const HOWS = ["equals", "prefix", "suffix"] as const;
 const FORM =
   'write "TEXT", "*TEXT", "TEXT*" or { equals = "TEXT" }, { prefix = … }, { suffix = … }';
 
+/** Judges a text of a client's hello, and writes it as hellos have it. */
+type ParseText = (text: string, how: TextMatch["how"]) => string | { readonly wrong: string };
+
 /** One text or several, each plain, with a `*` at one end, or a table that says how it is compared. */
 function texts(
   describe: string,
-  parse: (text: string) => string | { readonly wrong: string },
+  parse: ParseText,
 ): z.ZodType<TextMatch[] | undefined, unknown> {
   return z.any().transform((written: unknown, context): TextMatch[] | undefined => {
     if (written === undefined) return undefined;
@@ -69,12 +72,12 @@ function texts(
 /** A string says what is wrong. */
 function parseMatch(
   written: unknown,
-  parse: (text: string) => string | { readonly wrong: string },
+  parse: ParseText,
 ): TextMatch | string {
   const raw = typeof written === "string" ? starred(written) : tabled(written);
   if (typeof raw === "string") return raw;
   const any = raw.how === "prefix" && raw.text === "" && written === "*";
-  const text = any ? "" : parse(raw.text);
+  const text = any ? "" : parse(raw.text, raw.how);
   return typeof text === "string" ? { how: raw.how, text } : text.wrong;
 }
 
@@ -101,8 +104,9 @@ function tabled(written: unknown): TextMatch | string {
 }
 
 /** Names come from the hello in lower case, without a dot at the end. */
-function parseName(text: string): string | { readonly wrong: string } {
-  const name = text.toLowerCase().replace(/(?<=.)\.$/, "");
+function parseName(text: string, how: TextMatch["how"]): string | { readonly wrong: string } {
+  const lower = text.toLowerCase();
+  const name = how === "prefix" ? lower : lower.replace(/(?<=.)\.$/, "");
   if (/^[a-z0-9._-]{1,253}$/.test(name)) return name;
   const hint = "letters, digits, hyphens and dots; other letters as xn--…";
   return { wrong: `${quote(text)} is in no name that clients ask for\n${hint}` };
