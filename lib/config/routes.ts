@@ -76,5 +76,6 @@ function readRoute(
   }
   return pool === undefined
     ? undefined
-    : { route: { match, pool }, shown: { match: inner.given, pool } };
+    // a copy: the tables of a TOML parser are no plain objects
+    : { route: { match, pool }, shown: { match: structuredClone(inner.given), pool } };
 }
