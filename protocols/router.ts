@@ -1,5 +1,5 @@
 import type { Electorate } from "../lib/election.ts";
-import type { ServerTable, SniSpec } from "../lib/model.ts";
+import type { RoutingSpec, SniSpec } from "../lib/model.ts";
 import { type Asked, type ChoosePool, compileRoutes } from "../lib/routes.ts";
 import { BAD_HELLO, HELLO_TIMEOUT } from "../lib/stats/layout.ts";
 import { readHello } from "./hello.ts";
@@ -11,11 +11,14 @@ import { TICK_MS } from "./ticker.ts";
 export class Router {
   readonly #choose: ChoosePool;
   readonly #sni: SniSpec | undefined;
+  /** Longest wait for a client's hello, in milliseconds. */
+  readonly readMs: number;
 
-  /** Compiles the table's routes; a table without any leads all to its pool. */
-  constructor({ routing, pool }: ServerTable, readonly pools: Pools) {
-    this.#choose = compileRoutes(routing?.routes ?? [], pool);
-    this.#sni = routing?.sni;
+  /** Compiles the routes; `pool` is for whom none takes. */
+  constructor(routing: RoutingSpec, pool: string | undefined, readonly pools: Pools) {
+    this.#choose = compileRoutes(routing.routes, pool);
+    this.#sni = routing.sni;
+    this.readMs = routing.readMs;
   }
 
   /** Must the hello of a client at this address be read? */
@@ -38,10 +41,10 @@ export class Router {
  * What a session's client asks for, or why it is refused, which is one of the counters' cells; 0: it has left, and so
  * needn't be. The session's time for dials begins afterwards.
  */
-export async function hear(session: Session): Promise<Asked | number> {
+export async function hear(session: Session, readMs: number): Promise<Asked | number> {
   const { context, server } = session;
   const { ticker } = context;
-  session.greetUntil = ticker.now + server.routing!.readMs + TICK_MS;
+  session.greetUntil = ticker.now + readMs + TICK_MS;
   const heard = await readHello(session);
   if (session.closed) return ticker.now > session.greetUntil ? HELLO_TIMEOUT : 0;
   session.greetUntil = 0;

@@ -50,7 +50,7 @@ export class TcpServer {
   constructor(public table: ServerTable, readonly pools: Pools, readonly context: Context) {
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
-    this.#router = table.routing && new Router(table, pools);
+    this.#router = table.routing && new Router(table.routing, table.pool, pools);
     this.#listener = Deno.listen({
       hostname: table.hostname,
       port: table.port,
@@ -65,7 +65,7 @@ export class TcpServer {
     this.table = table;
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
-    this.#router = table.routing && new Router(table, this.pools);
+    this.#router = table.routing && new Router(table.routing, table.pool, this.pools);
   }
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
@@ -122,7 +122,8 @@ export class TcpServer {
     const session = new Session(client, table, context);
     try {
       if (proxied && !await this.#introduced(session)) return session.close();
-      const election = this.#router === undefined ? this.#election : await this.#routed(session);
+      const router = this.#router;
+      const election = router ? await this.#routed(session, router) : this.#election;
       if (election === undefined) return session.close();
       if (await connect(session, election)) return relay(session, election);
       if (!session.closed) this.#refuse(NO_BACKEND);
@@ -149,16 +150,15 @@ export class TcpServer {
   }
 
   /** Finds out what decides about the client. Undefined: nobody may serve it. */
-  async #routed(session: Session): Promise<Election | undefined> {
+  async #routed(session: Session, router: Router): Promise<Election | undefined> {
     const { hostname } = session.told?.source ?? session.client.remoteAddr as Deno.NetAddr;
-    const asked = this.#router!.needsHello(hostname) ? await hear(session) : NOTHING_ASKED;
+    const asked = router.needsHello(hostname) ? await hear(session, router.readMs) : NOTHING_ASKED;
     if (typeof asked === "number") {
       if (asked > 0) this.#refuse(asked);
       return undefined;
     }
-    // by the table of then: it may be another one by now, and again when a backend fails
-    const election = () =>
-      this.#router === undefined ? this.#election() : this.#router.elect(hostname, asked);
+    // by the table in force: it may be another one by now, and again when a backend fails
+    const election = () => this.#router ? this.#router.elect(hostname, asked) : this.#election();
     if (election() !== undefined) return election;
     this.#refuse(NO_ROUTE);
     return undefined;

@@ -324,6 +324,25 @@ Deno.test("a new table leads the next client, and who has come before but is sti
   assert.deepEqual(answer.subarray(1), bytes);
 });
 
+Deno.test("routes that come while a proxy is still telling of a client hold for that client", async () => {
+  await using a = mirror("a");
+  const proxy = { send: 0, from: ["127.0.0.1"], readMs: 300 } as const;
+  await using plane = new Plane([a.port], {}, { proxy });
+  using client = await plane.connect();
+  const to = { address: "198.51.100.1", port: 443 };
+  const header = writeV1({ address: "192.0.2.7", port: 1 }, to);
+  await writeAll(client, header.subarray(0, 9));
+  await until(() => plane.sessions === 1);
+  const sni = [{ how: "equals", text: "a.example" }] as const;
+  const routes: Route[] = [{ match: { sni }, pool: "pool" }];
+  Object.assign(plane.server, { pool: undefined, routing: { routes, readMs: 300 } });
+  plane.serve();
+  await writeAll(client, joined([header.subarray(9), hello("a.example")]));
+  await client.closeWrite();
+  assert.deepEqual((await readAll(client)).subarray(1), hello("a.example"));
+  assert.equal((await exchange(plane, [joined([header, hello("b.example")])])).from, "");
+});
+
 Deno.test("a client whose pool has gone while it talked is refused, and the worker goes on", async () => {
   await using a = mirror("a");
   await using plane = planeOf({ "a.example": a }, { sni: undefined as never, routes: ROUTES });
