@@ -4,7 +4,8 @@ import { parseDuration } from "../lib/duration.ts";
 import { suggest } from "../lib/config/suggest.ts";
 import type { BackendChange, Control } from "../lib/control.ts";
 import { backendKey, MAX_NUMBER } from "../lib/model.ts";
-import type { PoolStatus, SourceStatus } from "../lib/status.ts";
+import { poolsOf } from "../lib/routes.ts";
+import { findBackend, type PoolStatus, type SourceStatus } from "../lib/status.ts";
 import { answerJson } from "./answer.ts";
 import type { ApiApp, ApiContext, ApiEnv } from "./env.ts";
 import { ApiError } from "./errors.ts";
@@ -25,9 +26,21 @@ export function pools(control: Control): ApiApp {
     .get("/pools/:name", (c) => answerJson(show(poolOf(control, c.req.param("name")))))
     .patch("/pools/:name/backends/:backend", (c) => change(control, c, c.req.param("name")))
     .patch("/servers/:name/backends/:backend", (c) => {
-      const server = control.config().servers.get(c.req.param("name"));
-      return change(control, c, server?.pool ?? c.req.param("name"));
+      const { name, backend } = c.req.param();
+      return change(control, c, poolBehind(control, name, backend));
     });
+}
+
+/** The pool of a server that has this backend: its own, or one that its routes lead to. */
+function poolBehind(control: Control, name: string, backend: string): string {
+  const server = control.config().servers.get(name);
+  if (server === undefined) return name;
+  const pools = poolsOf(server);
+  const having = pools.filter((pool) => findBackend(control.pool(pool), backend) !== undefined);
+  if (having.length <= 1) return having[0] ?? server.pool ?? pools[0]!;
+  throw new ApiError(409, `several pools of server "${name}" have backend "${backend}"`, {
+    hint: `PATCH /pools/POOL/backends/${backend} with one of ${having.join(", ")}`,
+  });
 }
 
 async function change(control: Control, c: ApiContext, pool: string): Promise<Response> {

@@ -21,6 +21,9 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
       handshake_failed: whole(refusals.handshakeFailed),
       handshake_timed_out: whole(refusals.handshakeTimedOut),
       over_unfinished: whole(refusals.overUnfinished),
+      no_route: whole(refusals.noRoute),
+      bad_hello: whole(refusals.badHello),
+      hello_timeout: whole(refusals.helloTimeout),
     },
     unfinished_handshakes: whole(status.unfinishedHandshakes),
   };

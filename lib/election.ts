@@ -85,13 +85,18 @@ export class Electorate {
   constructor(
     readonly table: PoolTable,
     strategy: StrategyKind,
-    counters: Counters,
+    readonly counters: Counters,
     random: () => number,
   ) {
     this.keyed = strategy.keyed === true;
     this.#tiers = tiersOf(table.members).map((members) =>
       new Tier(members, counters, table.slot, strategy, random)
     );
+  }
+
+  /** Does one of them take new sessions, its limit aside? */
+  get live(): boolean {
+    return this.table.members.some(({ slot }) => this.counters.flags(slot) === 0);
   }
 
   /**

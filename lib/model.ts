@@ -4,6 +4,8 @@
  * ({@link ServerTable}, {@link PoolTable}), which is what workers use.
  */
 
+import type { RoutingSpec } from "./routing_spec.ts";
+
 /** Largest weight, priority and limit: counters and limits are 32-bit cells. */
 export const MAX_NUMBER: number = 2 ** 31 - 1;
 
@@ -100,8 +102,10 @@ export type ServerSpec = {
   readonly name: string;
   readonly bind: Bind;
   readonly protocol: "tcp";
-  /** The pool that serves its clients. */
-  readonly pool: string;
+  /** The pool that serves clients whom no route leads elsewhere; absent: they are refused. */
+  readonly pool?: string | undefined;
+  /** Absent: every client gets the pool, and nobody's bytes are looked at. */
+  readonly routing?: RoutingSpec | undefined;
   /** Sessions at the same time, over all workers; 0 is no limit. */
   readonly maxConnections: number;
   readonly limits: SessionLimits;

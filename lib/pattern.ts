@@ -59,7 +59,7 @@ class Compiled implements Pattern {
   }
 
   test(text: string): boolean {
-    return this.#expression.matcher(text).find();
+    return this.#expression.test(text); // half the time of a matcher
   }
 
   groups(text: string): Readonly<Record<string, string>> | undefined {

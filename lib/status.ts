@@ -48,6 +48,12 @@ export type Refusals = {
   readonly handshakeTimedOut: number;
   /** Too many TLS handshakes weren't finished. */
   readonly overUnfinished: number;
+  /** No route, or no backend's `sni`, takes such clients. */
+  readonly noRoute: number;
+  /** The hello of TLS was none, or was broken off. */
+  readonly badHello: number;
+  /** The hello of TLS didn't come in time. */
+  readonly helloTimeout: number;
 };
 
 /** A server and how it does. */

@@ -6,6 +6,7 @@ import type { Config, ServerSpec, ServerTable, TlsTable } from "./model.ts";
 import type { PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
+import { poolsOf } from "./routes.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
 import { filesOf, ServerCertificates } from "./server_certificates.ts";
 import { UNFINISHED } from "./stats/layout.ts";
@@ -64,15 +65,15 @@ export class Supervisor {
   status(name: string): ServerStatus | undefined {
     const server = this.#servers.get(name);
     if (server === undefined) return undefined;
-    const backends = this.#pools.status(server.spec.pool)?.backends ?? [];
+    const { spec, table: { slot } } = server;
+    const names = spec.pool === undefined ? poolsOf(spec) : [spec.pool];
     const { counters } = this.options;
-    const { slot } = server.table;
     return {
       name,
       traffic: server.meter.read(),
       refusals: refusalsOf(counters, slot),
       unfinishedHandshakes: counters.sum(slot, UNFINISHED),
-      backends,
+      backends: names.flatMap((pool) => this.#pools.status(pool)?.backends ?? []),
     };
   }
 

@@ -20,6 +20,7 @@ export async function connect(session: Session, election: Election): Promise<boo
     const leftMs = server.limits.dialBudgetMs - (context.ticker.now - session.dialSince);
     if (leftMs <= 0) return false;
     const electorate = election();
+    if (electorate === undefined) return false;
     const member = electorate.lease(electorate.keyed ? session.key() : 0, tried);
     if (member === undefined) return false;
     if (tried.length > 0) context.counters.add(server.slot, RETRIES);

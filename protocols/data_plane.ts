@@ -50,7 +50,7 @@ export class DataPlane {
       log: log.write,
       debug: setup.debug,
     };
-    this.#pools = new Pools(strategies, counters, Math.random);
+    this.#pools = new Pools(strategies, counters, Math.random, log.write);
   }
 
   /** Does what a message says. */

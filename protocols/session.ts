@@ -43,7 +43,7 @@ export class Session {
   member: Member | undefined;
   /** Slots of backends that this session has failed on. */
   readonly tried: number[] = [];
-  /** When its first dial began. */
+  /** When it was ready for its first dial. */
   dialSince: number;
   /** Set while another backend is being dialled instead of one that reset. */
   redial: Promise<boolean> | undefined;

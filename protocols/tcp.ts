@@ -7,6 +7,7 @@ import {
   HANDSHAKE_FAILED,
   HANDSHAKE_TIMED_OUT,
   NO_BACKEND,
+  NO_ROUTE,
   OVER_CAPACITY,
   OVER_LIMIT,
   OVER_UNFINISHED,
@@ -16,14 +17,16 @@ import {
   UNKNOWN_PROXY,
 } from "../lib/stats/layout.ts";
 import { compileAccess } from "../lib/access.ts";
+import { NOTHING_ASKED } from "../lib/routes.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { Handshake, Unfinished } from "./handshake.ts";
 import { listen, type Listener, listensAlike } from "./listen.ts";
 import type { Link } from "./link.ts";
-import type { Pools } from "./pools.ts";
+import type { Election, Pools } from "./pools.ts";
 import { relay } from "./relay.ts";
 import { readProxyHeader } from "./introduce.ts";
+import { hear, Router } from "./router.ts";
 import { type Place, Session } from "./session.ts";
 import { TICK_MS } from "./ticker.ts";
 
@@ -53,7 +56,9 @@ export class TcpServer {
   #access: (ip: string) => boolean;
   #stopped = false;
   #accepted = 0;
-  readonly #election = () => this.pools.get(this.table.pool);
+  /** Everybody's, where nothing has to be known of a client. */
+  readonly #election: Election = () => this.pools.get(this.table.pool!);
+  #router: Router | undefined;
 
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
   constructor(
@@ -66,6 +71,7 @@ export class TcpServer {
     this.#proxies = compileProxies(table);
     this.unfinished = unfinished ?? new Unfinished(context.counters, table.slot);
     this.#listener = listen(table, () => onWorn?.(this));
+    this.#router = table.routing && new Router(table.routing, table.pool, pools);
     void this.#accept();
   }
 
@@ -82,6 +88,7 @@ export class TcpServer {
     this.table = table;
     this.#access = compileAccess(table.access);
     this.#proxies = compileProxies(table);
+    this.#router = table.routing && new Router(table.routing, table.pool, this.pools);
   }
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
@@ -152,7 +159,10 @@ export class TcpServer {
       if (client instanceof Handshake && !await this.#secured(session, client)) {
         return session.close();
       }
-      if (await connect(session, this.#election)) return relay(session, this.#election);
+      const router = this.#router;
+      const election = router ? await this.#routed(session, router) : this.#election;
+      if (election === undefined) return session.close();
+      if (await connect(session, election)) return relay(session, election);
       if (!session.closed) this.#refuse(NO_BACKEND);
     } catch (error) {
       context.log("error", "a session failed", { server: table.name, why: String(error) });
@@ -213,6 +223,21 @@ export class TcpServer {
     const { tls } = this.table;
     return tls === undefined || this.unfinished.count <= tls.maxUnfinished ||
       this.#refuse(OVER_UNFINISHED);
+  }
+
+  /** Finds out what decides about the client. Undefined: nobody may serve it. */
+  async #routed(session: Session, router: Router): Promise<Election | undefined> {
+    const { hostname } = session.told?.source ?? session.client.remoteAddr as Deno.NetAddr;
+    const asked = router.needsHello(hostname) ? await hear(session, router.readMs) : NOTHING_ASKED;
+    if (typeof asked === "number") {
+      if (asked > 0) this.#refuse(asked);
+      return undefined;
+    }
+    // by the table in force: it may be another one by now, and again when a backend fails
+    const election = () => this.#router ? this.#router.elect(hostname, asked) : this.#election();
+    if (election() !== undefined) return election;
+    this.#refuse(NO_ROUTE);
+    return undefined;
   }
 
   /** Applies the limits, and counts the session. */

@@ -21,7 +21,7 @@ export const ignoredDefaults: Readonly<Record<string, string>> = {
  */
 export const blankMeansAbsent: ReadonlySet<string> = new Set([
   ...["level", "output", "format", "protocol", "balance", "failpolicy", "default"],
-  "srv_dns_protocol",
+  ...["srv_dns_protocol", "hostname_matching_strategy", "unexpected_hostname_strategy"],
   ...["lxd_server_remote_name", "lxd_config_directory"],
   ...["lxd_container_interface", "lxd_container_address_type"],
   ...["interval", "timeout", "initial_status", "read_timeout"],

@@ -6,6 +6,7 @@ import { type ConfigText, type Format, parseText } from "./parse.ts";
 import { type Kinds, PoolReader } from "./pool.ts";
 import { placed } from "./positions.ts";
 import { readAcme, readApi, readListener, readLogging, showTop } from "./process.ts";
+import { poolsOf } from "../routes.ts";
 import { quote } from "./issues.ts";
 import { isTable, type Read, readSection } from "./read.ts";
 import { Report } from "./report.ts";
@@ -195,18 +196,18 @@ function readServers(
   const { report } = around.pools;
   const specs = new Map<string, ServerSpec>();
   const shown: Record<string, Section> = {};
-  const led = new Set<string>();
+  const used = new Set<string>();
   for (const [name, inner] of named(raw, "servers", report)) {
     const server = readServer(name, inner, around);
     if (server === undefined) continue;
     const { spec, pool } = server;
     specs.set(name, spec);
     shown[name] = server.shown;
-    led.add(spec.pool);
+    for (const led of poolsOf(spec)) used.add(led);
     if (pool !== undefined) pools.specs.set(name, pool.spec);
   }
   for (const name of pools.specs.keys()) {
-    if (!led.has(name)) report.warn(["pools", name], "no server leads to it");
+    if (!used.has(name)) report.warn(["pools", name], "no server leads to it");
   }
   return { specs, shown };
 }

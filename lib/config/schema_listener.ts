@@ -1,5 +1,5 @@
 /**
- * Sections of a server that concern its listener: TLS, SNI, UDP, PROXY protocol. What isn't built yet is refused before
+ * Sections of a server that concern its listener: TLS, SNI, UDP, PROXY protocol; routes are in schema_routes.ts. What isn't built yet is refused before
  * these are asked; see unavailable.ts.
  */
 import { z } from "zod";
@@ -39,13 +39,19 @@ const tlsShown = { ciphers: null, min_version: "", max_version: "", session_tick
 const sni: Inner = {
   section: {
     at: "servers.*.sni",
-    summary: "Leads a client to backends by the name that it asks for.",
+    summary: "Chooses among the backends whose sni is the name that a client asks for in its TLS " +
+      "hello, which is read and sent on; nothing is decrypted. It holds for the pools of routes as well. A client that asks for no name, or " +
+      "speaks no TLS, is for backends without sni. One that waits for the server to speak first is " +
+      "refused when the time is over, and so is one whose hello is broken.",
     keys: {
-      hostname_matching_strategy: z.enum(["exact", "regexp"])
-        .describe("How a backend's sni is compared.").default("exact"),
-      unexpected_hostname_strategy: z.enum(["default", "reject", "any"])
-        .describe("Who serves a name that no backend has.").default("default"),
-      read_timeout: duration("Longest wait for the client's hello.").default(2_000),
+      hostname_matching_strategy: z.enum(["exact", "wildcard", "regexp"]).describe(
+        "How a backend's sni is compared: as a name in any case; `wildcard` also knows `*.example.com`, which " +
+          "is every name below it, the longest that fits; `regexp` is a pattern that may match anywhere in the name.",
+      ).default("exact"),
+      unexpected_hostname_strategy: z.enum(["default", "reject", "any"]).describe(
+        "Who serves a name that no live backend has: `default` those without sni, `reject` nobody, `any` all of them.",
+      ).default("default"),
+      read_timeout: duration("Longest wait for the client's hello.", 1).default(2_000),
     },
     sections: [],
   },
@@ -180,6 +186,13 @@ const proxyProtocol: Inner = {
     sections: [],
   },
   shown: { version: "" },
+};
+
+/** `[servers.NAME.sni]`. */
+export type SniKeys = {
+  readonly hostname_matching_strategy?: "exact" | "wildcard" | "regexp";
+  readonly unexpected_hostname_strategy?: "default" | "reject" | "any";
+  readonly read_timeout?: number;
 };
 
 /** `[servers.NAME.proxy_protocol]`. */

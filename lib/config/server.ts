@@ -1,13 +1,13 @@
 import { parseAccessRule } from "../access.ts";
 import type { AccessRule, AccessSpec, Bind, ProxySpec, Section, ServerSpec } from "../model.ts";
+import type { RoutingSpec } from "../routing_spec.ts";
 import { showServer } from "./document.ts";
-import { quote } from "./issues.ts";
 import type { PoolReader, ReadPool } from "./pool.ts";
 import { type Read, readSection, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
-import { listenerSections, type ProxyProtocolKeys } from "./schema_listener.ts";
+import { checkPool, type ReadRoutes, readRoutes } from "./routes.ts";
+import { listenerSections, type ProxyProtocolKeys, type SniKeys } from "./schema_listener.ts";
 import * as schema from "./schema.ts";
-import { oneOf } from "./suggest.ts";
 import { tlsOf } from "./tls.ts";
 
 /** What servers need to know of the rest of the file. */
@@ -29,6 +29,8 @@ export type ReadServer = {
 };
 
 const DIAL_MS = 5_000;
+/** Longest wait for a hello where only routes ask for it, so that no `read_timeout` says else. */
+const HELLO_MS = 5_000;
 
 /** Reads `[servers.NAME]`. Undefined when something in it is wrong, which has then been reported. */
 export function readServer(
@@ -42,19 +44,29 @@ export function readServer(
   if (read === undefined) return undefined;
   const { given, values } = read;
   if (values.bind !== undefined) claim(values.bind, name, around);
-  const pool = readPool(name, read, around, path);
+  const routes = readRoutes(given["routes"], [...path, "routes"], around);
+  const pool = readPool(name, read, routes, around, path);
   const access = readAccess(given["access"], [...path, "access"], around);
   const inner = readListener(given, path, report);
   const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
   const tls = tlsOf(inner["tls"], given, path, report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
-  const canonical = { ...given, ...shownOf(inner), ...access.given && { access: access.given } };
+  const routing = routingOf(inner["sni"], routes);
+  if (tls !== undefined && routing !== undefined) refuseHellos(routing, path, report);
+  const canonical = {
+    ...given,
+    ...shownOf(inner),
+    ...access.given && { access: access.given },
+    ...given["routes"] === undefined ? {} : { routes: routes.shown },
+  };
+  const own = typeof pool === "object" ? pool : undefined;
   return {
     spec: {
       name,
       bind: values.bind,
       protocol: "tcp",
-      pool: values.pool ?? name,
+      ...pool === "none" ? {} : { pool: values.pool ?? name },
+      ...routing === undefined ? {} : { routing },
       maxConnections: values.max_connections ?? around.defaults.values.max_connections ?? 0,
       limits: limitsOf(values, around),
       access: access.spec,
@@ -62,8 +74,8 @@ export function readServer(
       ...tls === undefined ? {} : { tls },
       onRemove: values.on_remove ?? "finish",
     },
-    ...pool === "named" ? {} : { pool },
-    shown: showServer(canonical, around.defaults.given, pool === "named" ? undefined : pool),
+    ...own === undefined ? {} : { pool: own },
+    shown: showServer(canonical, around.defaults.given, own),
   };
 }
 
@@ -87,6 +99,29 @@ function shownOf(inside: Readonly<Record<string, Inside>>): Table {
       [key, { given }],
     ) => [key, { ...listenerSections[key]!.shown, ...given }]),
   );
+}
+
+function routingOf(sni: Inside | undefined, { routes }: ReadRoutes): RoutingSpec | undefined {
+  if (sni === undefined) return routes.length === 0 ? undefined : { routes, readMs: HELLO_MS };
+  const values = sni.values as SniKeys;
+  const {
+    hostname_matching_strategy: matching = "exact",
+    unexpected_hostname_strategy: unexpected = "default",
+    read_timeout: readMs = HELLO_MS,
+  } = values;
+  return { routes, sni: { matching, unexpected }, readMs };
+}
+
+/** Where TLS is spoken with clients, nobody tells which name they have asked for. */
+function refuseHellos({ sni, routes }: RoutingSpec, path: Path, report: Report): void {
+  const hint = "leave out tls and let the backends speak it, or go by the client's address alone";
+  const refuse = (...key: (string | number)[]) =>
+    report.error([...path, ...key], `can't stand beside tls yet\n${hint}`);
+  if (sni !== undefined) refuse("sni");
+  routes.forEach(({ match }, index) => {
+    if (match?.sni !== undefined) refuse("routes", index, "match", "sni");
+    if (match?.alpn !== undefined) refuse("routes", index, "match", "alpn");
+  });
 }
 
 function proxyOf(read: Inside | undefined, path: Path, report: Report): ProxySpec | undefined {
@@ -128,20 +163,20 @@ function limitsOf(
   };
 }
 
-/** Either the pool that the server names, or the one that its own keys make: exactly one of them. */
+/**
+ * Either the pool that the server names, or the one that its own keys make: exactly one of them, or, beside routes, none.
+ */
 function readPool(
   name: string,
   { given, values }: Read<schema.ServerKeys>,
+  routes: ReadRoutes,
   around: Surroundings,
   path: Path,
-): ReadPool | "named" | undefined {
+): ReadPool | "named" | "none" | undefined {
   const { report } = around.pools;
   if (given["pool"] === undefined) {
-    if (given["discovery"] === undefined) {
-      const hint = `add [${path.join(".")}.discovery], or pool = "NAME" for one of [pools]`;
-      report.error(path, `has no backends: neither discovery nor pool\n${hint}`);
-      return undefined;
-    }
+    if (given["discovery"] === undefined) return readNoPool(given, routes, path, report);
+    if (routes.whole !== undefined) warnOfRest([...path, "discovery"], routes.whole, report);
     if (around.poolNames.includes(name)) {
       const hint = `say pool = "${name}" instead of discovery, or rename one of them`;
       report.error(path, `has backends of its own, and a pool has the same name\n${hint}`);
@@ -153,13 +188,32 @@ function readPool(
     const hint = `move it to the pool's section, or leave pool out`;
     report.error([...path, key], `can't stand beside pool\n${hint}`);
   }
-  if (values.pool !== undefined && !around.poolNames.includes(values.pool)) {
-    const hint = around.poolNames.length === 0
-      ? `add [pools.${values.pool}]`
-      : oneOf(values.pool, around.poolNames);
-    report.error([...path, "pool"], `there is no pool ${quote(values.pool)}\n${hint}`);
-  }
+  if (values.pool !== undefined) checkPool(values.pool, [...path, "pool"], around);
+  if (routes.whole !== undefined) warnOfRest([...path, "pool"], routes.whole, report);
   return "named";
+}
+
+/** Neither pool nor discovery, which is right where routes lead to pools. */
+function readNoPool(
+  given: Table,
+  { some }: ReadRoutes,
+  path: Path,
+  report: Report,
+): "none" | undefined {
+  if (!some) {
+    const hint = `add [${path.join(".")}.discovery], or pool = "NAME" for one of [pools]`;
+    report.error(path, `has no backends: neither discovery nor pool\n${hint}`);
+    return undefined;
+  }
+  for (const key of ["healthcheck", "balance"].filter((key) => given[key] !== undefined)) {
+    const text = "has no backends here: routes lead to pools\nmove it to the pool's section";
+    report.error([...path, key], text);
+  }
+  return "none";
+}
+
+function warnOfRest(path: Path, whole: number, report: Report): void {
+  report.warn(path, `serves nobody: route ${whole} takes every client\ngive that a match`);
 }
 
 function readAccess(

@@ -23,13 +23,11 @@ export const unavailable: readonly Unavailable[] = [
   { at: "profiler.enabled", value: true, hint: "set enabled = false" },
   { at: "servers.*.protocol", value: "udp", covers: ["udp"], hint: REMOVE_SERVER },
   { at: "servers.*.protocol", value: "lines", hint: REMOVE_SERVER },
-  { at: "servers.*.sni" },
   { at: "servers.*.tls.acme_hosts" },
   { at: "servers.*.tls.client_auth", covers: ["client_ca_path"] },
   { at: "servers.*.tls.client_ca_path" },
   { at: "servers.*.tls.guard", value: "always", hint: 'write "auto" or leave it out' },
   { at: "servers.*.backends_tls" },
   { at: "servers.*.udp" },
-  { at: "servers.*.routes" },
   { at: "servers.*.forward", value: "kernel" },
 ];

@@ -71,7 +71,7 @@ export function bind(text: string): z.ZodType<Bind, string> {
 }
 
 /** Networks, `10.0.0.0/8`, or single addresses. */
-export function networks(text: string): z.ZodType<string[], string[]> {
+export function networks(text: string): z.ZodArray<z.ZodString> {
   return z.array(
     z.string().superRefine((written, context) => {
       if (parseCidr(written) !== undefined) return;

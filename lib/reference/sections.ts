@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { listenerSections } from "../config/schema_listener.ts";
 import * as schema from "../config/schema.ts";
+import * as routeSchema from "../config/schema_routes.ts";
 import * as poolSchema from "../config/schema_pool.ts";
 import { unavailable } from "../config/unavailable.ts";
 import { type KeyWords, wordsOf } from "./keys.ts";
@@ -17,6 +18,7 @@ export type AnySection = {
 /** Every section that a schema describes, built or not. */
 export const described: readonly AnySection[] = [
   ...Object.values(schema),
+  ...[routeSchema.route, routeSchema.match],
   ...[poolSchema.pool, poolSchema.discovery, poolSchema.check],
   ...Object.values(listenerSections).map(({ section }) => section as AnySection),
 ];

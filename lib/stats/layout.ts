@@ -94,6 +94,12 @@ export const UNFINISHED = 19;
 export const BUFFER_DENIED = 14;
 /** Process: lines that a worker did not log because there were too many. */
 export const LOG_DROPPED = 15;
+/** Server: turned away because no route, or no backend's `sni`, takes such clients. */
+export const NO_ROUTE = 16;
+/** Server: turned away because the hello was none, or was broken off. */
+export const BAD_HELLO = 17;
+/** Server: turned away because the hello didn't come in time. */
+export const HELLO_TIMEOUT = 18;
 
 /** Where each region starts, in bytes, for a number of rows. */
 export type Regions = {

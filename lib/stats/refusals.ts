@@ -1,11 +1,14 @@
 import type { Refusals } from "../status.ts";
 import type { Counters } from "./counters.ts";
 import {
+  BAD_HELLO,
   BAD_PROXY_HEADER,
   DENIED,
   HANDSHAKE_FAILED,
   HANDSHAKE_TIMED_OUT,
+  HELLO_TIMEOUT,
   NO_BACKEND,
+  NO_ROUTE,
   OVER_CAPACITY,
   OVER_LIMIT,
   OVER_UNFINISHED,
@@ -24,5 +27,8 @@ export function refusalsOf(counters: Counters, slot: number): Refusals {
     handshakeFailed: counters.sum(slot, HANDSHAKE_FAILED),
     handshakeTimedOut: counters.sum(slot, HANDSHAKE_TIMED_OUT),
     overUnfinished: counters.sum(slot, OVER_UNFINISHED),
+    noRoute: counters.sum(slot, NO_ROUTE),
+    badHello: counters.sum(slot, BAD_HELLO),
+    helloTimeout: counters.sum(slot, HELLO_TIMEOUT),
   };
 }

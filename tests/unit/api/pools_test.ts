@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../../api/app.ts";
 import type { BackendChange } from "../../../lib/control.ts";
-import type { PoolSpec } from "../../../lib/model.ts";
+import type { PoolSpec, ServerSpec } from "../../../lib/model.ts";
 import type { BackendStatus } from "../../../lib/status.ts";
 import { MemoryLog } from "../../support/log.ts";
 import { fakeControl, LOCAL } from "../../support/control.ts";
@@ -113,6 +113,60 @@ Deno.test("PATCH of what isn't there is answered 404 with what there is", async 
     },
   });
   assert.equal((await send("PATCH", "/pools/nope/backends/10.0.0.1:80", drain)).status, 404);
+});
+
+/** The API over a server that leads to these pools, each with these backends. */
+function routed(pools: Readonly<Record<string, readonly string[]>>) {
+  const asked: string[] = [];
+  const base = fakeControl({ servers: { web: {} } });
+  const routes = Object.keys(pools).map((pool) => ({ pool }));
+  const spec = { routing: { routes, readMs: 1 } } as unknown as ServerSpec;
+  const statusOf = (host: string) => ({ ...STATUS, backend: { ...STATUS.backend, host } });
+  const app = createApp({
+    ...base,
+    config: () => ({ ...base.config(), servers: new Map([["web", spec]]) }),
+    pool: (name) => {
+      const backends = pools[name]?.map(statusOf);
+      return backends && { name, strategy: "weight", sources: [], backends };
+    },
+    changeBackend: (pool) => {
+      asked.push(pool);
+      return Promise.resolve(pools[pool]?.includes("b") ? STATUS : undefined);
+    },
+  }, {
+    version: "1",
+    spec: { cors: false },
+    isAllowed: () => false,
+    dump: () => "",
+    log: new MemoryLog(),
+  });
+  const patch = async (backend: string) => {
+    const headers = { "content-type": "application/json" };
+    const init = { method: "PATCH", headers, body: '{"drain": true}' };
+    const path = `http://127.0.0.1/servers/web/backends/${backend}`;
+    const answer = await app.request(path, init, LOCAL);
+    return { status: answer.status, body: await answer.json() };
+  };
+  return { asked, patch };
+}
+
+Deno.test("PATCH through a server finds the backend in the pools that its routes lead to, if one of them has it", async () => {
+  const { asked, patch } = routed({ one: ["a"], two: ["b"] });
+  assert.equal((await patch("b:80")).status, 200);
+  assert.deepEqual(asked, ["two"]);
+  const none = await patch("c:80");
+  assert.deepEqual([none.status, none.body.error], [
+    404,
+    'there is no backend "c:80" in pool "one"',
+  ]);
+  const several = await routed({ one: ["b"], two: ["a", "b"] }).patch("b:80");
+  assert.deepEqual(several, {
+    status: 409,
+    body: {
+      error: 'several pools of server "web" have backend "b:80"',
+      hint: "PATCH /pools/POOL/backends/b:80 with one of one, two",
+    },
+  });
 });
 
 Deno.test("POST and DELETE of a server answer null as gobetween does, and 404 where there is none", async () => {

@@ -48,6 +48,9 @@ const REFUSALS = {
   handshakeFailed: 0,
   handshakeTimedOut: 0,
   overUnfinished: 0,
+  noRoute: 0,
+  badHello: 0,
+  helloTimeout: 0,
 };
 const STATUS: ServerStatus = {
   name: "web",
@@ -61,8 +64,11 @@ const STATUS: ServerStatus = {
     handshakeFailed: 7,
     handshakeTimedOut: 8,
     overUnfinished: 9,
+    noRoute: 10,
+    badHello: 11,
+    helloTimeout: 12,
   },
-  unfinishedHandshakes: 10,
+  unfinishedHandshakes: 13,
   traffic: { ...NONE, active: 3, rx: 1e17, tx: 1e12, rxRate: 1536.9, txRate: -0.5 },
   backends: [
     {

@@ -33,6 +33,16 @@ Deno.test("lease() never takes a backend over its max_connections, and falls to 
   assert.equal(pool.lease(0, NOTHING_TRIED)?.slot, 10);
 });
 
+Deno.test("live says whether one of the backends takes sessions, full or not", () => {
+  const { cells, pool } = electorate([member(0, { maxConnections: 1 }), member(1)]);
+  cells.setFlag(11, DRAINING, true);
+  pool.lease(0, NOTHING_TRIED);
+  assert.equal(pool.live, true);
+  cells.setFlag(10, DOWN, true);
+  assert.equal(pool.live, false);
+  assert.equal(electorate([]).pool.live, false);
+});
+
 Deno.test("lease() passes over backends that are down, draining or tried", () => {
   const { cells, pool } = electorate([member(0), member(1), member(2), member(3)]);
   cells.setFlag(10, DOWN, true);

@@ -163,3 +163,57 @@ Deno.test("a server that gets another name keeps its address", async () => {
   assert.equal(port("other"), Number(bind.split(":")[1]));
   assert.equal(await ask(port("other")), "a");
 });
+
+/** A configuration of pools with one static backend each, and servers as they are. */
+function pooled(pools: Record<string, string>, servers: Record<string, unknown>): Config {
+  const text = JSON.stringify({
+    servers,
+    pools: Object.fromEntries(
+      Object.entries(pools).map(([name, backend]) => [name, {
+        discovery: { kind: "static", static_list: [backend] },
+      }]),
+    ),
+  });
+  const kinds = { strategies, discoveries, checks };
+  return loadConfig(text, { file: "test", format: "json", kinds }).config;
+}
+
+Deno.test("a server with routes alone shows the backends of their pools, and a reload leads on to others", async () => {
+  await using a = greeter("a");
+  await using b = greeter("b");
+  await using balancer = await setUp();
+  const { supervisor, port } = balancer;
+  const bind = "127.0.0.1:0";
+  const near = { client: ["127.0.0.0/8"] };
+  const far = { client: ["192.0.2.0/24"] };
+  const pools = { a: a.address, b: b.address };
+  const led = (...routes: unknown[]) => pooled(pools, { web: { bind, routes } });
+  await supervisor.apply(led({ match: near, pool: "b" }, { match: far, pool: "a" }, { pool: "b" }));
+  const ports = supervisor.status("web")!.backends.map(({ backend }) => backend.port);
+  assert.deepEqual(ports, [b.port, a.port]);
+  assert.equal(await ask(port("web")), "b");
+  const { text } = await supervisor.apply(led({ match: near, pool: "a" }));
+  assert.equal(text, "1 server changed");
+  for (let i = 0; i < 5; i++) assert.equal(await ask(port("web")), "a");
+  const only = pooled({ b: b.address }, { web: { bind, routes: [{ match: far, pool: "b" }] } });
+  await supervisor.apply(only);
+  assert.equal(supervisor.pool("a"), undefined);
+  assert.equal(await ask(port("web")).catch(() => ""), "");
+  assert.equal(supervisor.status("web")!.refusals.noRoute, 1);
+});
+
+Deno.test("a server with a pool of its own shows that pool's backends alone, though routes lead elsewhere", async () => {
+  await using a = greeter("a");
+  await using b = greeter("b");
+  await using balancer = await setUp();
+  const { supervisor, port } = balancer;
+  await supervisor.apply(pooled({ b: b.address }, {
+    web: {
+      bind: "127.0.0.1:0",
+      routes: [{ match: { client: ["192.0.2.0/24"] }, pool: "b" }],
+      discovery: { kind: "static", static_list: [a.address] },
+    },
+  }));
+  assert.deepEqual(supervisor.status("web")!.backends.map(({ backend }) => backend.port), [a.port]);
+  assert.equal(await ask(port("web")), "a");
+});

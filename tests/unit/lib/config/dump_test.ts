@@ -10,7 +10,7 @@ function load(text: string, format: "toml" | "json" = "toml"): Config {
 
 const folder = new URL("../../../fixtures/config/", import.meta.url);
 
-for (const name of ["minimal", "full", "legacy"]) {
+for (const name of ["minimal", "full", "legacy", "routes"]) {
   Deno.test.each(["toml", "json"] as const)(
     `dumpConfig() of ${name} in %s loads as the same`,
     (format) => {

@@ -215,3 +215,65 @@ Deno.test("loadConfig() reads proxy_protocol: what is sent, and from whom one is
   assert.match(failure(of('version = "3"')), /proxy_protocol\.version: "3" is not possible here/);
   assert.match(failure(of('accept_from = ["a"]')), /"a" is not an address or network/);
 });
+
+Deno.test("loadConfig() never makes a route of unknown keys one that takes everybody", () => {
+  const text = `[servers.web]\nbind = ":1"\nroutes = [{ match = { host = "a" }, pool = "app" }]\n` +
+    `[pools.app.discovery]\nkind = "static"\nstatic_list = ["a:80"]\n`;
+  const found = "x.toml:3: servers.web.routes.0.match: says nothing\n" +
+    "       give sni, alpn or client; leave it out where every client is meant";
+  assert.equal(failure(text, { lenient: true }), found);
+});
+
+Deno.test("loadConfig() takes gobetween's sni, whose empty strings are its defaults", () => {
+  const sni = {
+    hostname_matching_strategy: "",
+    unexpected_hostname_strategy: "",
+    read_timeout: "",
+  };
+  const discovery = { kind: "static", static_list: ["a:80 sni=a.example"] };
+  const text = JSON.stringify({ servers: { web: { bind: ":1", sni, discovery } } });
+  const { config, warnings } = load(text, { format: "json" });
+  assert.deepEqual(config.servers.get("web")!.routing, {
+    routes: [],
+    sni: { matching: "exact", unexpected: "default" },
+    readMs: 2_000,
+  });
+  assert.deepEqual(warnings, []);
+});
+
+Deno.test("property: a text of a route is read as it compares, whichever way it is written", () => {
+  const word = fc.stringMatching(/^[a-z0-9-]{1,8}(\.[a-z]{1,4})?$/);
+  const read = (sni: unknown) => {
+    const servers = { web: { bind: ":1", routes: [{ match: { sni }, pool: "p" }] } };
+    const pools = { p: { discovery: { kind: "static", static_list: ["a:1"] } } };
+    const { config } = load(JSON.stringify({ servers, pools }), { format: "json" });
+    return config.servers.get("web")!.routing!.routes[0]!.match!.sni;
+  };
+  fc.assert(
+    fc.property(word, (text) => {
+      const is = (how: string) => [{ how, text }];
+      assert.deepEqual(read(text), is("equals"));
+      assert.deepEqual(read({ equals: `${text.toUpperCase()}.` }), is("equals"));
+      assert.deepEqual(read([`${text}*`]), is("prefix"));
+      assert.deepEqual(read({ prefix: text }), is("prefix"));
+      assert.deepEqual(read(`${text}.*`), [{ how: "prefix", text: `${text}.` }]);
+      assert.deepEqual(read(`*${text}.`), is("suffix"));
+      assert.deepEqual(read(`*${text}`), is("suffix"));
+      assert.deepEqual(read([{ Suffix: text }]), is("suffix"));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("loadConfig() refuses what goes by a hello where TLS is spoken with clients", () => {
+  const server = `[servers.a]\nbind = ":1"\npool = "p"\n` +
+    `tls = { cert_path = "a.pem", key_path = "a.key" }\n`;
+  const pool = `[pools.p.discovery]\nkind = "static"\nstatic_list = ["b:1"]\n`;
+  const route = (match: string) => `routes = [{ match = { ${match} }, pool = "p" }]\n`;
+  load(server + route('client = ["10.0.0.0/8"]') + pool);
+  const refused = (text: string, key: string) =>
+    assert.match(failure(server + text + pool), new RegExp(`${key}: can't stand beside tls yet`));
+  refused(route('sni = "a.test"'), "servers\\.a\\.routes\\.0\\.match\\.sni");
+  refused(route('alpn = "h2"'), "servers\\.a\\.routes\\.0\\.match\\.alpn");
+  refused("sni = { }\n", "servers\\.a\\.sni");
+});

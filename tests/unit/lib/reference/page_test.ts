@@ -34,7 +34,7 @@ Deno.test("referencePage() takes up a kind by its registry entry alone", () => {
 
 Deno.test("referencePage() lists what is refused as not available, and gives it no place of its own", () => {
   const page = referencePage(kinds);
-  assert.ok(page.includes("\n- `servers.NAME.sni`\n"));
+  assert.ok(page.includes("\n- `servers.NAME.udp`\n"));
   assert.ok(page.includes('\n- `servers.NAME.protocol = "udp"`\n'));
   assert.ok(!page.includes("[metrics]"));
   assert.ok(!page.includes("### Discovery `lxd`"));
@@ -47,9 +47,12 @@ Deno.test("referencePage() has each section once, in the order of the file", () 
     ...["Contents", "How values are written", "Top of the file", "`[logging]`", "`[api]`"],
     ...["`[api.basic_auth]`", "`[api.tls]`", "`[defaults]`", "`[servers.NAME]`"],
     ...[
+      "`[servers.NAME.sni]`",
       "`[servers.NAME.tls]`",
       "`[servers.NAME.access]`",
       "`[servers.NAME.proxy_protocol]`",
+      "`[servers.NAME.routes]`",
+      "`[servers.NAME.routes.match]`",
       "`[pools.NAME]`",
       "Strategies",
       "Discoveries",
