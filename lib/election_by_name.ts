@@ -24,6 +24,8 @@ export class ElectorateByName {
   readonly #nameless: Electorate | undefined;
 
   /**
+   * Groups the members by their `sni`; electorates are built when the first client asks for them.
+   *
    * @param all The whole table.
    * @param build Makes the electorate of some of its members.
    * @param known Patterns that needn't be compiled again.

@@ -119,7 +119,14 @@ Deno.test(
 
     const { stdout, code } = await new Deno.Command("curl", {
       args: [
-        ...["-sk", "--resolve", `www.a.example:${routed}:127.0.0.1`],
+        ...[
+          "-sk",
+          "--http1.1",
+          "--max-time",
+          "10",
+          "--resolve",
+          `www.a.example:${routed}:127.0.0.1`,
+        ],
         `https://www.a.example:${routed}/`,
       ],
     }).output();
