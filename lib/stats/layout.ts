@@ -95,11 +95,11 @@ export const BUFFER_DENIED = 14;
 /** Process: lines that a worker did not log because there were too many. */
 export const LOG_DROPPED = 15;
 /** Server: turned away because no route, or no backend's `sni`, takes such clients. */
-export const NO_ROUTE = 16;
+export const NO_ROUTE = 20;
 /** Server: turned away because the hello was none, or was broken off. */
-export const BAD_HELLO = 17;
+export const BAD_HELLO = 21;
 /** Server: turned away because the hello didn't come in time. */
-export const HELLO_TIMEOUT = 18;
+export const HELLO_TIMEOUT = 22;
 
 /** Where each region starts, in bytes, for a number of rows. */
 export type Regions = {
