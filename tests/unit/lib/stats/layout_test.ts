@@ -4,7 +4,7 @@ import * as layout from "../../../../lib/stats/layout.ts";
 const { ACTIVE, TOTAL, REFUSED, RX, TX, CELLS } = layout;
 const COMMON = [ACTIVE, TOTAL, REFUSED, RX, TX];
 
-Deno.test.each([
+Deno.test.each<{ sort: string; cells: readonly number[] }>([
   {
     sort: "server",
     cells: [
