@@ -192,8 +192,8 @@ Deno.test("--takeover keeps a backend down that was down, before it is checked a
   timeout,
 }, async () => {
   await using good = greeter("good");
-  const hostname = "127.0.0.1";
-  const port = freePort();
+  const hostname = "127.77.3.9"; // where no other test listens: the port is free for a while
+  const port = freePort(hostname);
   const down = `${hostname}:${port}`;
   const healthcheck = { kind: "ping", interval: "1m", timeout: "25s" };
   const web = config([good, down], {}, { healthcheck, dial_attempts: 1 });
@@ -203,7 +203,7 @@ Deno.test("--takeover keeps a backend down that was down, before it is checked a
   // somebody listens there now, but has no place for a connection: checks get neither yes nor no
   using listener = Deno.listen({ hostname, port, tcpBacklog: 1 });
   await using stack = new AsyncDisposableStack();
-  for (let i = 0; i < 2; i++) stack.use(await connect(port));
+  for (let i = 0; i < 2; i++) stack.use(await Deno.connect({ hostname, port }));
   await using next = await old.takeover();
   assert.equal(await old.ended(), 0);
   const since = performance.now();
