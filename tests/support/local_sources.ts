@@ -134,6 +134,9 @@ export function jsonOf(rows: readonly string[]): string {
 export class LxdSource extends HttpSource {
   readonly #folder: TemporaryFolder;
   readonly #socket: Deno.UnixListener;
+  readonly #open = new Set<Deno.Conn>();
+  readonly #pipes = new Set<Promise<void>>();
+  readonly #relaying: Promise<void>;
 
   constructor() {
     const folder = new TemporaryFolder();
@@ -149,7 +152,7 @@ export class LxdSource extends HttpSource {
     super(() => options, (_, now) => ({ body: instancesOf(now().rows) }));
     this.#folder = folder;
     this.#socket = Deno.listen({ transport: "unix", path: `${folder.path}/socket` });
-    void this.#relay();
+    this.#relaying = this.#relay();
   }
 
   /** The server itself listens on a port. */
@@ -158,14 +161,27 @@ export class LxdSource extends HttpSource {
       const server = await Deno.connect({ hostname: "127.0.0.1", port: this.port })
         .catch(() => client.close());
       if (!server) continue;
-      const pipes = [[client, server], [server, client]] as const;
-      for (const [from, to] of pipes) from.readable.pipeTo(to.writable).catch(() => {});
+      for (const [from, to] of [[client, server], [server, client]] as const) {
+        this.#open.add(from);
+        const pipe = from.readable.pipeTo(to.writable).catch(() => {})
+          .then(() => void this.#pipes.delete(pipe));
+        this.#pipes.add(pipe);
+      }
     }
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
     await super[Symbol.asyncDispose]();
+    await this.#relaying;
+    for (const conn of this.#open) {
+      try {
+        conn.close();
+      } catch {
+        // its pipe has closed it
+      }
+    }
+    await Promise.all(this.#pipes);
     await this.#folder[Symbol.asyncDispose]();
   }
 }
