@@ -100,12 +100,17 @@ export async function untilEnd(conn: Deno.Conn): Promise<Ending> {
   }
 }
 
-/** A port that nobody listens on, outside the range from which the system takes ports by itself. */
+/** Given out already: whoever has one may not listen yet. */
+const GIVEN = new Set<number>();
+
+/** A port that nobody listens on, outside the range from which the system takes ports by itself; never one twice. */
 export function freePort(hostname = "127.0.0.1"): number {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (GIVEN.has(port) && GIVEN.size < 10_000) continue;
     try {
       Deno.listen({ hostname, port }).close();
+      GIVEN.add(port);
       return port;
     } catch {
       // somebody has it
