@@ -3,7 +3,8 @@ import { parseBackendLine } from "../lib/backend_line.ts";
 import { DiscoveryError } from "../lib/errors.ts";
 import type { DiscoveryKind } from "../lib/kinds.ts";
 import type { Backend } from "../lib/model.ts";
-import { compilePattern, pattern } from "../lib/pattern.ts";
+import { pattern } from "../lib/config/pattern.ts";
+import { compilePattern } from "../lib/pattern.ts";
 import { endpointProblems, endpointShape, textOf } from "./_endpoint.ts";
 import { rowsOf } from "./_rows.ts";
 

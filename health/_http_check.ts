@@ -4,7 +4,8 @@ import { backendKey } from "../lib/model.ts";
 import type { CheckResult, CheckTarget, KeyProblem } from "../lib/kinds.ts";
 import { type Answer, request } from "../lib/net/request.ts";
 import type { TlsOptions } from "../lib/net/tls_options.ts";
-import { compilePattern, pattern } from "../lib/pattern.ts";
+import { pattern } from "../lib/config/pattern.ts";
+import { compilePattern } from "../lib/pattern.ts";
 import { failure } from "./_failure.ts";
 
 /** The keys of both. */

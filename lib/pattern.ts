@@ -1,6 +1,5 @@
 /** Regular expressions of configurations: RE2's syntax, as Go has it, and linear in time whatever they meet. */
 import { RE2JS } from "re2js";
-import { z } from "zod";
 import { messageOf } from "./errors.ts";
 
 /** A compiled regular expression. */
@@ -21,32 +20,6 @@ export function compilePattern(source: string): Pattern | string {
     const why = messageOf(error).replace(/^error parsing regexp: /, "");
     return `${JSON.stringify(source)} is not a pattern: ${why}\n${hintFor(why)}`;
   }
-}
-
-/**
- * A pattern in a configuration, which stays text there; a bad one is reported with its place.
- * @param groups Names that it must have groups of.
- */
-export function pattern(
-  describe: string,
-  groups: readonly string[] = [],
-): z.ZodType<string, string> {
-  return z.string().superRefine((written, context) => {
-    if (written === "") return; // not given, as gobetween sends it
-    const compiled = compilePattern(written);
-    const missing = typeof compiled === "string"
-      ? []
-      : groups.filter((name) => !compiled.names.includes(name));
-    const message = typeof compiled === "string"
-      ? compiled
-      : missing.length > 0
-      ? `${JSON.stringify(written)} has no group ${
-        missing.map((name) => `"${name}"`).join(" and ")
-      }\n` +
-        `write ${missing.map((name) => `(?P<${name}>…)`).join(" and ")} where it stands`
-      : undefined;
-    if (message !== undefined) context.addIssue({ code: "custom", message });
-  }).meta({ description: describe, form: "pattern" });
 }
 
 class Compiled implements Pattern {

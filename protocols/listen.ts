@@ -1,4 +1,4 @@
-import type { ServerTable } from "../lib/model.ts";
+import type { Certificate, ServerTable } from "../lib/model.ts";
 import { choiceOf } from "../lib/net/certificate_choice.ts";
 
 /** Connections that the kernel keeps for us until we accept them; its own limit is net.core.somaxconn. */
@@ -36,16 +36,11 @@ export function listen({ hostname, port, tls }: ServerTable, onWorn: () => void)
   );
 }
 
-type Pair = { readonly cert: string; readonly key: string };
-
 /** Asked once for each name. */
 function resolver(
-  certificates: readonly [
-    Pair & { names: readonly string[] },
-    ...(Pair & { names: readonly string[] })[],
-  ],
+  certificates: readonly [Certificate, ...Certificate[]],
   onWorn: () => void,
-): (name: string) => Pair {
+): (name: string) => Pick<Certificate, "cert" | "key"> {
   const choose = choiceOf(certificates);
   let names = 0;
   return (name) => {

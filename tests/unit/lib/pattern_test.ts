@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { compilePattern, type Pattern, pattern } from "../../../lib/pattern.ts";
+import { pattern } from "../../../lib/config/pattern.ts";
+import { compilePattern, type Pattern } from "../../../lib/pattern.ts";
 
 function compiled(source: string): Pattern {
   const result = compilePattern(source);

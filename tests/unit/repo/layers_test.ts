@@ -96,6 +96,21 @@ Deno.test("only lib/stats/counters.ts uses Atomics, and only lib/log.ts the log 
   assert.deepEqual(users(/"commander"/).sort(), ["cli/command_line.ts", "cli/start.ts"]);
 });
 
+Deno.test("workers load one package, the patterns': each has its own copy of what it loads", async () => {
+  const byPath = new Map((await sources()).map((source) => [source.path, source]));
+  const loaded = new Set(["protocols/worker.ts"]);
+  const packages = new Set<string>();
+  for (const path of loaded) {
+    const text = byPath.get(path)!.text.replace(/^(import|export) type [^;]*;/gm, "");
+    for (const imported of imports({ path, text })) loaded.add(imported);
+    for (const [, name] of text.matchAll(/^(?:import|.*\bfrom) "([^."][^"]*)";$/gm)) {
+      packages.add(name!);
+    }
+  }
+  assert(loaded.size > 30, String(loaded.size));
+  assert.deepEqual([...packages], ["re2js"]);
+});
+
 Deno.test("no file is longer than 300 lines, and no module has state of its own", async () => {
   const all = await sources();
   const long = all.filter(({ text }) => text.split("\n").length > 301).map(({ path }) => path);

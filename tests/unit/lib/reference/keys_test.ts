@@ -10,7 +10,7 @@ import {
   text,
   whole,
 } from "../../../../lib/config/values.ts";
-import { pattern } from "../../../../lib/pattern.ts";
+import { pattern } from "../../../../lib/config/pattern.ts";
 import { wordsOf } from "../../../../lib/reference/keys.ts";
 
 const CASES: readonly [string, z.ZodType, string, string][] = [
