@@ -170,8 +170,7 @@ Deno.test(
     await say("maybe\n");
     await seen("maybe");
     assert.equal((await stats()).live, false);
-    const told = twixt.lines.filter(({ msg }) => msg === "a check has no result");
-    assert.equal(told.length, 2);
+    await twixt.loggedTimes(2, ({ msg }) => msg === "a check has no result");
     await Deno.remove(said);
   },
 );

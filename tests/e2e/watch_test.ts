@@ -63,7 +63,7 @@ Deno.test(
     await serves("four");
     await load.stop();
     assert.deepEqual(load.failures, []);
-    assert.equal(twixt.lines.filter(({ msg }) => msg.startsWith("reloaded")).length, 3);
+    await twixt.loggedTimes(3, ({ msg }) => msg.startsWith("reloaded"));
   },
 );
 

@@ -1,4 +1,5 @@
 /** Twixt as a process of its own, with its files in a folder of its own. */
+import assert from "node:assert/strict";
 import { until } from "./backends.ts";
 import { eachLine, program, residentOf, type RunOptions, shell, spawn } from "./process.ts";
 
@@ -160,6 +161,14 @@ export class Twixt implements AsyncDisposable {
       signal?.removeEventListener("abort", fail);
       this.#watchers.delete(look);
     }
+  }
+
+  /** Resolves with the log lines that match, once there are `times` of them; throws when there are more. */
+  async loggedTimes(times: number, matches: (line: LogLine) => boolean): Promise<LogLine[]> {
+    const found = () => this.lines.filter(matches);
+    await this.logged(() => found().length >= times);
+    assert.equal(found().length, times, this.text());
+    return found();
   }
 
   /** Its log as text. */
