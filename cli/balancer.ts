@@ -3,7 +3,7 @@ import { systemClock } from "../lib/clock.ts";
 import type { Configuration } from "../lib/configuration.ts";
 import { messageOf, StartError } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
-import { hostFacts, openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
+import { openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
 import { onceLeft, runProgram } from "../lib/host/program.ts";
 import { endSessions } from "../lib/host/sessions.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
@@ -18,6 +18,7 @@ import { MAX_WORKERS } from "../lib/stats/layout.ts";
 import { Slots } from "../lib/stats/slots.ts";
 import { Supervisor } from "../lib/supervisor.ts";
 import { Workers } from "../lib/workers.ts";
+import type { Ahead } from "./ahead.ts";
 import type { Parts } from "./parts.ts";
 import { type ApiSetup, isTaken, startApi } from "./api.ts";
 import { setCapacity } from "./capacity.ts";
@@ -68,12 +69,13 @@ const LEFT_MS = 5_000;
  */
 export async function startBalancer(
   parts: Parts,
+  ahead: Ahead,
   config: Config,
   configuration: Configuration,
   log: Log,
   takeover?: Succession,
 ): Promise<Balancer> {
-  const facts = await hostFacts();
+  const facts = await ahead.facts;
   const descriptors = await raiseDescriptorLimit(facts);
   const reserve = new DescriptorReserve(RESERVED_DESCRIPTORS);
   const count = workerCount(config, facts.quotaCores);
@@ -83,7 +85,7 @@ export async function startBalancer(
     count,
     spawn: () => {
       reserve.lend(LENT_MS);
-      return parts.spawnWorker();
+      return ahead.worker();
     },
     buffer,
     counters,

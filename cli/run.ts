@@ -10,6 +10,7 @@ import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import type { BaseText, Source } from "../lib/source/source.ts";
 import { Watchdog } from "../lib/watchdog.ts";
+import { Ahead } from "./ahead.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { openLog } from "./open_log.ts";
 import type { Output } from "./output.ts";
@@ -58,6 +59,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   const fault = faultHook();
   const manager = takeServiceEnv(); // before anything runs a program
   using signals = new Signals(fault !== undefined);
+  using ahead = new Ahead(parts.spawnWorker);
   const { pidFile } = options;
   const takeover = options.takeover ? Takeover.of(pidFile!) : undefined;
   const configuration = new Configuration({
@@ -86,6 +88,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   try {
     const balancer = await startBalancer(
       parts,
+      ahead,
       config,
       configuration,
       log,

@@ -134,7 +134,7 @@ function judge<T>(
   const values: Record<string, unknown> = {};
   const schemas: Record<string, z.ZodType> = section.keys;
   for (const key in schemas) {
-    const result = schemas[key]!.safeParse(given[key], { error: wordsFor(key) });
+    const result = schemas[key]!.safeParse(given[key], { error: wordsFor(key), jitless: true });
     if (result.success) values[key] = result.data;
     else {
       for (const issue of result.error.issues) {
