@@ -26,6 +26,7 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
       hello_timeout: whole(refusals.helloTimeout),
     },
     unfinished_handshakes: whole(status.unfinishedHandshakes),
+    guarded_workers: whole(status.guardedWorkers),
   };
 }
 

@@ -95,6 +95,8 @@ export type TlsSpec = {
   readonly handshakeMs: number;
   /** Handshakes that aren't over, of all workers together, beyond which clients are refused; at least 1. */
   readonly maxUnfinished: number;
+  /** When hellos are read before TLS is spoken, which lets go of silent clients: `auto` is while there are too many. */
+  readonly guard: "auto" | "always" | "never";
 };
 
 /** A named listener. */

@@ -121,9 +121,9 @@ export class ServerCertificates {
   }
 
   #table(spec: TlsSpec, certificates: TlsTable["certificates"]): TlsTable {
-    const { alpn, handshakeMs, maxUnfinished } = spec;
+    const { alpn, handshakeMs, maxUnfinished, guard } = spec;
     const share = Math.ceil(maxUnfinished / this.options.workers);
-    return { certificates, alpn, handshakeMs, maxUnfinished: share };
+    return { certificates, alpn, handshakeMs, guard, maxUnfinished: share };
   }
 }
 

@@ -63,6 +63,8 @@ export type ServerStatus = {
   readonly refusals: Refusals;
   /** TLS handshakes that aren't over now; those of clients that were turned away stay until they leave. */
   readonly unfinishedHandshakes: number;
+  /** Workers that guard its TLS against silent clients now. */
+  readonly guardedWorkers: number;
   readonly backends: readonly BackendStatus[];
 };
 

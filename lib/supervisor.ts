@@ -9,7 +9,7 @@ import { probeAll } from "./net/probe.ts";
 import { poolsOf } from "./routes.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
 import { filesOf, ServerCertificates } from "./server_certificates.ts";
-import { UNFINISHED } from "./stats/layout.ts";
+import { GUARDED, UNFINISHED } from "./stats/layout.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
 import type { DownBackends } from "./state.ts";
@@ -73,6 +73,7 @@ export class Supervisor {
       traffic: server.meter.read(),
       refusals: refusalsOf(counters, slot),
       unfinishedHandshakes: counters.sum(slot, UNFINISHED),
+      guardedWorkers: counters.sum(slot, GUARDED),
       backends: names.flatMap((pool) => this.#pools.status(pool)?.backends ?? []),
     };
   }

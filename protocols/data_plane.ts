@@ -95,15 +95,44 @@ export class DataPlane {
 
   /** Opens a server's listener before that of the one that it replaces closes. @throws What listening throws. */
   #open(table: ServerTable, before: TcpServer | undefined): void {
-    const unfinished = before?.table.slot === table.slot ? before.unfinished : undefined;
-    const server = new TcpServer(table, this.#pools, this.#context, {
-      unfinished,
-      onWorn: (worn) => this.#replace(worn),
-    });
-    this.#servers.set(table.name, server);
+    const server = this.#serverOf(table, before, before?.guarded && table.tls?.guard === "auto");
     const { hostname, port } = table;
     if (before?.table.hostname === hostname && before.table.port === port) void this.#leave(before);
     else before?.stop();
+    this.#servers.set(table.name, server);
+  }
+
+  #serverOf(table: ServerTable, before: TcpServer | undefined, guarded?: boolean): TcpServer {
+    return new TcpServer(table, this.#pools, this.#context, {
+      unfinished: before?.table.slot === table.slot ? before.unfinished : undefined,
+      guarded,
+      onWorn: (worn) => this.#replace(worn),
+      onGuard: (server, guarded) => this.#guard(server, guarded),
+    });
+  }
+
+  /** Replaces a server by one that is guarded against silent clients, or isn't any more. */
+  #guard(before: TcpServer, guarded: boolean): void {
+    const { table, unfinished } = before;
+    const { name } = table;
+    if (this.#servers.get(name) !== before) return; // it leaves already
+    try {
+      this.#servers.set(name, this.#serverOf(table, before, guarded));
+    } catch (error) {
+      const why = whatHappened(error);
+      return this.#context.log("error", "can't change how TLS is guarded", { server: name, why });
+    }
+    const fields = { server: name, unfinished: unfinished.count };
+    if (!guarded) {
+      void this.#leave(before);
+      return this.#context.log(
+        "info",
+        "silent clients have gone: TLS isn't guarded any more",
+        fields,
+      );
+    }
+    before.stop(); // at once: who is in its queue may be silent, too
+    this.#context.log("warning", "too many silent clients: TLS is guarded against them", fields);
   }
 
   async #leave(server: TcpServer): Promise<void> {

@@ -4,8 +4,9 @@
  * who isn't served is *parked*: kept, counted, and closed as soon as the handshake ends, one way or the other.
  */
 import type { Counters } from "../lib/stats/counters.ts";
-import { UNFINISHED } from "../lib/stats/layout.ts";
+import { HANDSHAKE_FAILED, UNFINISHED } from "../lib/stats/layout.ts";
 import type { Link } from "./link.ts";
+import type { Session } from "./session.ts";
 
 /** How a handshake has ended. */
 export type Outcome =
@@ -102,4 +103,16 @@ export class Handshake implements Link {
     this.#state = "parked";
     this.#outcome.resolve({ kind: "closed" });
   }
+}
+
+/** Tells of a handshake that failed, to whoever looks for faults. Gives the cell that counts it. */
+export function handshakeFailed({ client, server, context }: Session, why: string): number {
+  if (context.debug) {
+    context.log("debug", "a TLS handshake failed", {
+      server: server.name,
+      client: (client.remoteAddr as Deno.NetAddr).hostname,
+      why,
+    });
+  }
+  return HANDSHAKE_FAILED;
 }

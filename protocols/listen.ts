@@ -1,4 +1,4 @@
-import type { Certificate, ServerTable } from "../lib/model.ts";
+import type { Certificate, ServerTable, TlsTable } from "../lib/model.ts";
 import { choiceOf } from "../lib/net/certificate_choice.ts";
 
 /** Connections that the kernel keeps for us until we accept them; its own limit is net.core.somaxconn. */
@@ -18,12 +18,29 @@ export type Listener = Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
 
 /**
  * Listens at a server's address, beside whoever of this user does already.
+ * @param plain Doesn't speak TLS itself, where the table says so: somebody behind it does.
  * @param onWorn Called once when clients have asked for so many names that another listener should take over.
  * @throws What the runtime throws.
  */
-export function listen({ hostname, port, tls }: ServerTable, onWorn: () => void): Listener {
+export function listen(
+  { hostname, port, tls }: ServerTable,
+  plain: boolean,
+  onWorn: () => void,
+): Listener {
   const options = { hostname, port, reusePort: true, tcpBacklog: BACKLOG };
-  if (tls === undefined) return Deno.listen(options);
+  return tls === undefined || plain ? Deno.listen(options) : listenTls(options, tls, onWorn);
+}
+
+/** Listens for TLS on a free port of loopback. @throws What the runtime throws. */
+export function listenInside(tls: TlsTable, onWorn: () => void): Deno.TlsListener {
+  return listenTls({ hostname: "127.0.0.1", port: 0, tcpBacklog: BACKLOG }, tls, onWorn);
+}
+
+function listenTls(
+  options: Deno.TcpListenOptions,
+  tls: TlsTable,
+  onWorn: () => void,
+): Deno.TlsListener {
   const { alpn, certificates: [first, ...more] } = tls;
   return Deno.listenTls(
     {

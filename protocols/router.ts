@@ -47,8 +47,7 @@ export async function hear(session: Session, readMs: number): Promise<Asked | nu
   session.greetUntil = ticker.now + readMs + TICK_MS;
   const heard = await readHello(session);
   if (session.closed) return ticker.now > session.greetUntil ? HELLO_TIMEOUT : 0;
-  session.greetUntil = 0;
-  session.dialSince = ticker.now;
+  session.greeted();
   if (typeof heard !== "string") return heard;
   if (heard === "left") return 0;
   if (context.debug) {

@@ -2,33 +2,24 @@ import type { ServerTable } from "../lib/model.ts";
 import { classify, whatHappened } from "../lib/net/errors.ts";
 import {
   ACCEPT_ERRORS,
-  BAD_PROXY_HEADER,
-  DENIED,
-  HANDSHAKE_FAILED,
-  HANDSHAKE_TIMED_OUT,
+  GUARDED,
   NO_BACKEND,
-  NO_ROUTE,
   OVER_CAPACITY,
   OVER_LIMIT,
   OVER_UNFINISHED,
   PROCESS_SLOT,
   REFUSED,
   TOTAL,
-  UNKNOWN_PROXY,
 } from "../lib/stats/layout.ts";
-import { compileAccess } from "../lib/access.ts";
-import { NOTHING_ASKED } from "../lib/routes.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
+import { Guard, readsHellos } from "./guard.ts";
 import { Handshake, Unfinished } from "./handshake.ts";
 import { listen, type Listener, listensAlike } from "./listen.ts";
-import type { Link } from "./link.ts";
-import type { Election, Pools } from "./pools.ts";
+import type { Pools } from "./pools.ts";
+import { Reception } from "./reception.ts";
 import { relay } from "./relay.ts";
-import { readProxyHeader } from "./introduce.ts";
-import { hear, Router } from "./router.ts";
-import { type Place, Session } from "./session.ts";
-import { TICK_MS } from "./ticker.ts";
+import { Session } from "./session.ts";
 
 /** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
 const ACCEPT_PAUSE_MS = 20;
@@ -42,42 +33,65 @@ const LAST_CLIENTS_MS = 2_000;
 export type TcpServerOptions = {
   /** The handshakes of the one before, whose clients are still to be counted. */
   readonly unfinished?: Unfinished | undefined;
+  /** Its TLS is guarded against silent clients, until they have gone. */
+  readonly guarded?: boolean | undefined;
   /** Another listener should take over: this one has been asked for too many names. */
   onWorn?(server: TcpServer): void;
+  /** Another one should take over, guarded or not any more. */
+  onGuard?(server: TcpServer, guarded: boolean): void;
 };
+
+/** The guard goes when so few handshakes aren't over, as a share of the limit, */
+const CALM_SHARE = 1 / 16;
+/** for so long. */
+const CALM_MS = 5_000;
+/** Pause between two attempts to be guarded. */
+const GUARD_PAUSE_MS = 1_000;
 
 /** A server of one worker, by TCP or TLS: its listener and what it does with clients. */
 export class TcpServer {
   readonly #listener: Listener;
   /** Handshakes with clients that aren't over. */
   unfinished: Unfinished;
-  /** May this address send a PROXY header? */
-  #proxies: (ip: string) => boolean;
-  #access: (ip: string) => boolean;
+  #reception: Reception;
   #stopped = false;
   #accepted = 0;
-  /** Everybody's, where nothing has to be known of a client. */
-  readonly #election: Election = () => this.pools.get(this.table.pool!);
-  #router: Router | undefined;
+  /** Where hellos are read before TLS is spoken. */
+  readonly #guard: Guard | undefined;
+  #guardAskedAt = -Infinity;
 
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
   constructor(
     public table: ServerTable,
     readonly pools: Pools,
     readonly context: Context,
-    { unfinished, onWorn }: TcpServerOptions = {},
+    readonly options: TcpServerOptions = {},
   ) {
-    this.#access = compileAccess(table.access);
-    this.#proxies = compileProxies(table);
+    const { unfinished, onWorn, guarded = false } = options;
+    this.#reception = this.#received(table);
     this.unfinished = unfinished ?? new Unfinished(context.counters, table.slot);
-    this.#listener = listen(table, () => onWorn?.(this));
-    this.#router = table.routing && new Router(table.routing, table.pool, pools);
+    const plain = guarded || readsHellos(table);
+    const worn = () => onWorn?.(this);
+    this.#listener = listen(table, plain, worn);
+    try {
+      if (plain) this.#guard = new Guard(table.tls!, context, worn);
+    } catch (error) {
+      this.#listener.close();
+      throw error;
+    }
+    if (guarded) void this.#untilCalm();
     void this.#accept();
+  }
+
+  /** Is its TLS guarded against silent clients, until they have gone? */
+  get guarded(): boolean {
+    return this.options.guarded === true;
   }
 
   /** Can it use this table without another listener? */
   suits(table: ServerTable): boolean {
-    return listensAlike(this.table, table);
+    const reads = (table: ServerTable) => this.guarded || readsHellos(table);
+    return listensAlike(this.table, table) && reads(this.table) === reads(table);
   }
 
   /** Uses a new table, which it {@link suits}, from the next client on. */
@@ -86,9 +100,7 @@ export class TcpServer {
       this.unfinished = new Unfinished(this.context.counters, table.slot);
     }
     this.table = table;
-    this.#access = compileAccess(table.access);
-    this.#proxies = compileProxies(table);
-    this.#router = table.routing && new Router(table.routing, table.pool, this.pools);
+    this.#reception = this.#received(table);
   }
 
   /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
@@ -108,6 +120,7 @@ export class TcpServer {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#listener.close();
+    this.#guard?.stop();
   }
 
   /** One bad accept must not end it, so it is no `for await`. */
@@ -132,7 +145,8 @@ export class TcpServer {
   /** So many wait for the end of their handshakes, refused ones among them, that others wait in the kernel's queue. */
   get #isCrowded(): boolean {
     const { tls } = this.table;
-    return tls !== undefined && this.unfinished.count >= 2 * tls.maxUnfinished;
+    return tls !== undefined && this.#guard === undefined &&
+      this.unfinished.count >= 2 * tls.maxUnfinished;
   }
 
   async #acceptFailed(error: unknown): Promise<void> {
@@ -147,21 +161,22 @@ export class TcpServer {
 
   async #handle(accepted: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     const { table, context } = this;
-    const client = "handshake" in accepted ? new Handshake(accepted, this.unfinished) : accepted;
-    const proxied = table.proxy !== undefined && table.proxy.from.length > 0;
-    const admitted = proxied ? this.#isProxy(client) : this.#admits(client.remoteAddr as Place);
-    if (!admitted || !this.#hasRoom() || !this.#take()) {
-      return client.close();
-    }
+    const handshake = "handshake" in accepted && new Handshake(accepted, this.unfinished);
+    const client = handshake || accepted as Deno.TcpConn;
+    if (handshake) this.#lookOut();
+    const reception = this.#reception;
+    const refusal = reception.look(client);
+    if (refusal !== undefined) this.#refuse(refusal);
+    if (refusal !== undefined || !this.#hasRoom() || !this.#take()) return client.close();
     const session = new Session(client, table, context);
     try {
-      if (proxied && !await this.#introduced(session)) return session.close();
-      if (client instanceof Handshake && !await this.#secured(session, client)) {
+      const guard = this.#guard;
+      const election = !handshake && guard === undefined && reception.everybodys ||
+        await reception.receive(session, handshake || undefined, guard, this.unfinished);
+      if (typeof election === "number") {
+        if (election > 0) this.#refuse(election);
         return session.close();
       }
-      const router = this.#router;
-      const election = router ? await this.#routed(session, router) : this.#election;
-      if (election === undefined) return session.close();
       if (await connect(session, election)) return relay(session, election);
       if (!session.closed) this.#refuse(NO_BACKEND);
     } catch (error) {
@@ -170,80 +185,44 @@ export class TcpServer {
     session.close();
   }
 
-  #isProxy(client: Link): boolean {
-    return this.#proxies((client.remoteAddr as Deno.NetAddr).hostname) ||
-      this.#refuse(UNKNOWN_PROXY);
+  #received(table: ServerTable): Reception {
+    return new Reception(table, this.pools, () => this.#reception);
   }
 
-  #admits({ hostname }: Place): boolean {
-    return this.#access(hostname) || this.#refuse(DENIED);
+  /** Asks for the guard when too many handshakes aren't over. */
+  #lookOut(): void {
+    const { table: { tls }, context: { ticker }, options } = this;
+    if (tls!.guard !== "auto" || this.#stopped) return;
+    if (this.unfinished.count < tls!.maxUnfinished) return;
+    if (ticker.now - this.#guardAskedAt < GUARD_PAUSE_MS) return;
+    this.#guardAskedAt = ticker.now;
+    options.onGuard?.(this, true);
   }
 
-  /** Hears of the client from the proxy in front. False: nobody may be served. */
-  async #introduced(session: Session): Promise<boolean> {
-    session.greetUntil = this.context.ticker.now + this.table.proxy!.readMs + TICK_MS;
-    if (!await readProxyHeader(session)) return this.#refuse(BAD_PROXY_HEADER);
-    session.greeted();
-    return this.#admits(session.told?.source ?? session.client.remoteAddr as Deno.NetAddr);
-  }
-
-  /** Waits for the end of the handshake, within its limit. False: nobody may be served. */
-  async #secured(session: Session, handshake: Handshake): Promise<boolean> {
-    const { context, table } = this;
-    const until = session.greetUntil = context.ticker.now + table.tls!.handshakeMs + TICK_MS;
-    const outcome = await handshake.outcome;
-    if (outcome.kind === "done") {
-      if (session.closed) {
-        outcome.conn.close();
-        return false;
-      }
-      session.client = outcome.conn;
-      session.alpn = outcome.alpn;
-      session.greeted();
-      return true;
+  /** Asks for the end of the guard when hardly anybody is silent any more. */
+  async #untilCalm(): Promise<void> {
+    const { context: { counters, ticker }, table: { slot } } = this;
+    counters.add(slot, GUARDED);
+    for (let since = ticker.now; !this.#stopped && ticker.now - since < CALM_MS;) {
+      await ticker.next();
+      if (this.unfinished.count > this.table.tls!.maxUnfinished * CALM_SHARE) since = ticker.now;
     }
-    if (outcome.kind === "failed") return this.#handshakeFailed(session, outcome.error);
-    return context.ticker.now > until && this.#refuse(HANDSHAKE_TIMED_OUT);
-  }
-
-  #handshakeFailed({ client }: Session, error: unknown): false {
-    const { context, table } = this;
-    if (context.debug) {
-      context.log("debug", "a TLS handshake failed", {
-        server: table.name,
-        client: (client.remoteAddr as Deno.NetAddr).hostname,
-        why: whatHappened(error),
-      });
-    }
-    return this.#refuse(HANDSHAKE_FAILED);
+    counters.add(slot, GUARDED, -1);
+    if (!this.#stopped) this.options.onGuard?.(this, false);
   }
 
   /** Are there few enough handshakes that aren't over? A new one counts itself. */
   #hasRoom(): boolean {
     const { tls } = this.table;
-    return tls === undefined || this.unfinished.count <= tls.maxUnfinished ||
-      this.#refuse(OVER_UNFINISHED);
-  }
-
-  /** Finds out what decides about the client. Undefined: nobody may serve it. */
-  async #routed(session: Session, router: Router): Promise<Election | undefined> {
-    const { hostname } = session.told?.source ?? session.client.remoteAddr as Deno.NetAddr;
-    const asked = router.needsHello(hostname) ? await hear(session, router.readMs) : NOTHING_ASKED;
-    if (typeof asked === "number") {
-      if (asked > 0) this.#refuse(asked);
-      return undefined;
-    }
-    // by the table in force: it may be another one by now, and again when a backend fails
-    const election = () => this.#router ? this.#router.elect(hostname, asked) : this.#election();
-    if (election() !== undefined) return election;
-    this.#refuse(NO_ROUTE);
-    return undefined;
+    return tls === undefined || this.#guard !== undefined ||
+      this.unfinished.count <= tls.maxUnfinished || this.#refuse(OVER_UNFINISHED);
   }
 
   /** Applies the limits, and counts the session. */
   #take(): boolean {
     const { table, context: { counters } } = this;
-    if (!counters.take(PROCESS_SLOT, counters.capacity)) return this.#refuse(OVER_CAPACITY);
+    const take = () => counters.take(PROCESS_SLOT, counters.capacity);
+    if (!take() && !(this.#guard?.makeRoom() && take())) return this.#refuse(OVER_CAPACITY);
     if (!counters.take(table.slot, table.maxConnections)) {
       counters.release(PROCESS_SLOT);
       return this.#refuse(OVER_LIMIT);
@@ -258,9 +237,4 @@ export class TcpServer {
     counters.add(slot, reason);
     return false;
   }
-}
-
-function compileProxies({ proxy }: ServerTable): (ip: string) => boolean {
-  const rules = (proxy?.from ?? []).map((cidr) => ({ allow: true, cidr }));
-  return compileAccess({ allowByDefault: false, rules });
 }

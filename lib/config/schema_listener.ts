@@ -92,11 +92,11 @@ const tls: Inner = {
       handshake_timeout: duration("Longest handshake; no backend is dialled before its end.", 1)
         .default(5_000),
       max_unfinished: whole(
-        "Handshakes that aren't over, beyond which clients are refused; a client that says nothing counts until it leaves.",
+        "Handshakes that aren't over, beyond which TLS is guarded, or else clients are refused.",
         1,
       ).default(512),
       guard: z.enum(["auto", "always", "never"]).describe(
-        "There is no guard against many silent clients yet: both values are the same, the limit is max_unfinished.",
+        "When a client's hello is read before TLS is spoken, so that silent clients can be let go of: `auto` is while there are max_unfinished of them. It costs CPU.",
       ).default("auto"),
       client_auth: text("Asks clients for certificates.").optional().meta({ otherwise: "none" }),
       client_ca_path: text("The file of who signs them, PEM.").optional()
@@ -118,6 +118,7 @@ export type TlsKeys = {
   readonly alpn: readonly string[];
   readonly handshake_timeout: number;
   readonly max_unfinished: number;
+  readonly guard: "auto" | "always" | "never";
 };
 
 /** Versions as gobetween writes them. */

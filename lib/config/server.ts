@@ -52,7 +52,6 @@ export function readServer(
   const tls = tlsOf(inner["tls"], given, path, report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const routing = routingOf(inner["sni"], routes);
-  if (tls !== undefined && routing !== undefined) refuseHellos(routing, path, report);
   const canonical = {
     ...given,
     ...shownOf(inner),
@@ -112,22 +111,10 @@ function routingOf(sni: Inside | undefined, { routes }: ReadRoutes): RoutingSpec
   return { routes, sni: { matching, unexpected }, readMs };
 }
 
-/** Where TLS is spoken with clients, nobody tells which name they have asked for. */
-function refuseHellos({ sni, routes }: RoutingSpec, path: Path, report: Report): void {
-  const hint = "leave out tls and let the backends speak it, or go by the client's address alone";
-  const refuse = (...key: (string | number)[]) =>
-    report.error([...path, ...key], `can't stand beside tls yet\n${hint}`);
-  if (sni !== undefined) refuse("sni");
-  routes.forEach(({ match }, index) => {
-    if (match?.sni !== undefined) refuse("routes", index, "match", "sni");
-    if (match?.alpn !== undefined) refuse("routes", index, "match", "alpn");
-  });
-}
-
 function proxyOf(read: Inside | undefined, path: Path, report: Report): ProxySpec | undefined {
   if (read === undefined) return undefined;
   const { version, accept_from: from = [], read_timeout } = read.values as ProxyProtocolKeys;
-  if (version === undefined && from.length === 0 && Object.keys(read.given).length === 0) {
+  if (version === undefined && from.length === 0) {
     report.error(path, "says nothing\ngive version, accept_from or both");
   }
   return { send: version === undefined ? 0 : version === "1" ? 1 : 2, from, readMs: read_timeout! };

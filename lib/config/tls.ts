@@ -51,13 +51,13 @@ export function tlsOf(
     const hint = "sessions can be resumed, within one worker; remove it";
     report.warn([...at, "session_tickets"], `can't be turned off\n${hint}`);
   }
-  refuseProxies(server["proxy_protocol"], path, report);
   const certificates = certificatesOf(keys, at, server["tls"], report);
   return {
     certificates,
     alpn: keys.alpn ?? [],
     handshakeMs: keys.handshake_timeout ?? 0,
     maxUnfinished: keys.max_unfinished ?? 1,
+    guard: keys.guard ?? "auto",
   };
 }
 
@@ -128,15 +128,4 @@ function refuseCiphers(listed: readonly string[], at: Path, report: Report): voi
   }
   const old = listed.filter((name) => OLD.includes(name));
   if (old.length > 0) report.warn(at, `${old.join(", ")}: not offered\nremove what nobody can use`);
-}
-
-function refuseProxies(proxyProtocol: unknown, path: Path, report: Report): void {
-  if (!isTable(proxyProtocol)) return;
-  const from = Object.entries(proxyProtocol)
-    .find(([key]) => key.toLowerCase() === "accept_from")?.[1];
-  if (!Array.isArray(from) || from.length === 0) return;
-  report.error(
-    [...path, "proxy_protocol", "accept_from"],
-    "is not available together with tls yet\nremove one of them",
-  );
 }

@@ -5,6 +5,7 @@ import {
   CAPACITY,
   CELLS,
   FLAGS,
+  GAUGES,
   HEADER_CELLS,
   HEARTBEAT,
   PROCESS_SLOT,
@@ -14,7 +15,6 @@ import {
   SHARED_CELLS,
   SLOTS,
   TURN,
-  UNFINISHED,
 } from "./layout.ts";
 
 /** Memory for the counters of `workers` workers and the control plane. */
@@ -172,7 +172,7 @@ export class Counters {
       for (let cell = 0; cell < CELLS; cell++) {
         const count = this.#rows[start + cell]!;
         if (count === 0) continue; // never written: leave the page alone
-        if (cell !== ACTIVE && cell !== UNFINISHED) this.#row[slot * CELLS + cell]! += count;
+        if (!GAUGES.includes(cell)) this.#row[slot * CELLS + cell]! += count;
         this.#rows[start + cell] = 0;
       }
     }

@@ -100,6 +100,10 @@ export const NO_ROUTE = 20;
 export const BAD_HELLO = 21;
 /** Server: turned away because the hello didn't come in time. */
 export const HELLO_TIMEOUT = 22;
+/** Server: workers that guard its TLS against silent clients now. */
+export const GUARDED = 23;
+/** Cells that say how many there are now: a dead worker's don't count any more. */
+export const GAUGES: readonly number[] = [ACTIVE, UNFINISHED, GUARDED];
 
 /** Where each region starts, in bytes, for a number of rows. */
 export type Regions = {

@@ -1,6 +1,7 @@
 /** Clients and backends in processes of their own, so that what they do doesn't hold up the test or each other. */
 import { fromFileUrl } from "../paths.ts";
 import { eachLine, wrapped } from "../process.ts";
+import type { BadReport } from "./bad_clients.ts";
 import type { EchoesReady, EchoesReport } from "./echoes.ts";
 import type { LongReport } from "./long_clients.ts";
 import type { ShortReport } from "./short_clients.ts";
@@ -41,11 +42,11 @@ export class LoadProcess<Ready, Report> implements AsyncDisposable {
    */
   static async start<Ready, Report>(
     name: string,
-    args: readonly number[],
+    args: readonly (number | string)[],
     wrap: string | undefined,
   ): Promise<LoadProcess<Ready, Report> & { readonly ready: Ready }> {
     const file = fromFileUrl(new URL(`./${name}.ts`, import.meta.url));
-    const flags = ["run", "--quiet", "--no-prompt", "--no-check", "--unstable-net", "-N"];
+    const flags = ["run", "--quiet", "--no-prompt", "--no-check", "--unstable-net", "-N", "-R"];
     const command = [Deno.execPath(), ...flags, file, ...args.map(String)];
     const process = new LoadProcess<Ready, Report>(wrapped(command, wrap), name);
     try {
@@ -102,4 +103,14 @@ export function startShortClients(port: number, rate: number, wrap?: string) {
 /** Starts so many clients that stay; they are ready when bytes have moved over each connection. */
 export function startLongClients(port: number, count: number, wrap?: string) {
   return LoadProcess.start<unknown, LongReport>("long_clients", [port, count], wrap);
+}
+
+/** Starts clients that a TLS server gets nothing from; they come again and again. */
+export function startBadClients(
+  port: number,
+  { silent, halfway, deaf }: { silent: number; halfway: number; deaf: number },
+  ca: string,
+) {
+  const args = [port, silent, halfway, deaf, ca];
+  return LoadProcess.start<unknown, BadReport>("bad_clients", args, "ulimit -n 16384 && exec {}");
 }

@@ -69,6 +69,7 @@ const STATUS: ServerStatus = {
     helloTimeout: 12,
   },
   unfinishedHandshakes: 13,
+  guardedWorkers: 14,
   traffic: { ...NONE, active: 3, rx: 1e17, tx: 1e12, rxRate: 1536.9, txRate: -0.5 },
   backends: [
     {
@@ -149,6 +150,7 @@ Deno.test("GET /servers/NAME/stats of a server without backends has an empty lis
         traffic: NONE,
         refusals: REFUSALS,
         unfinishedHandshakes: 0,
+        guardedWorkers: 0,
         backends: [],
       },
     },

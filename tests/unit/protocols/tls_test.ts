@@ -37,7 +37,11 @@ const two = await made("two", ["two.test"]);
 
 function tlsOf(more: Partial<TlsTable> = {}): { tls: TlsTable } {
   return {
-    tls: { certificates: [one], alpn: [], handshakeMs: 5_000, maxUnfinished: 512, ...more },
+    tls: {
+      ...{ certificates: [one], alpn: [], handshakeMs: 5_000, maxUnfinished: 512 },
+      guard: "never",
+      ...more,
+    },
   };
 }
 
@@ -47,6 +51,13 @@ function planeOf(
   server: Partial<ServerTable> = {},
 ) {
   return new Plane([backend.port], {}, { ...tlsOf(more), ...server });
+}
+
+/** The same with a listener that speaks TLS, and with one behind a hop. */
+function both(name: string, run: (guard: TlsTable["guard"]) => Promise<void>): void {
+  for (const guard of ["never", "always"] as const) {
+    Deno.test(`${name} (guard: ${guard})`, () => run(guard));
+  }
 }
 
 function secure(plane: Plane, ca = one.ca, alpnProtocols?: string[]): Promise<Deno.TlsConn> {
@@ -77,7 +88,7 @@ async function said(plane: Plane): Promise<string> {
 async function quiet(plane: Plane): Promise<void> {
   await plane.idle();
   await until(() => plane.count(UNFINISHED) === 0, 5_000, "the end of all handshakes");
-  assert.equal(plane.counters.sum(PROCESS_SLOT, ACTIVE), 0);
+  await until(() => plane.counters.sum(PROCESS_SLOT, ACTIVE) === 0); // hops have last words
 }
 
 function bytes(length: number): Uint8Array<ArrayBuffer> {
@@ -85,26 +96,29 @@ function bytes(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, () => random() * 256);
 }
 
-Deno.test("tls: a client's half-close reaches the backend, and its answer the client, byte for byte", async () => {
-  await using backend = new TcpBackend(async (conn) => await writeAll(conn, await readAll(conn)));
-  await using plane = planeOf(backend);
-  for (const length of [0, 1, 1024, 300_000, 3_000_000]) {
-    using client = await secure(plane);
-    const sent = bytes(length);
-    await writeAll(client, sent);
-    await client.closeWrite();
-    assert(Buffer.from(await readAll(client)).equals(Buffer.from(sent)), `${length} bytes`);
-  }
-  await quiet(plane);
-  assert.equal(plane.count(TX), 3_301_025);
-  assert.equal(plane.count(RX), 3_301_025);
-  assert.equal(plane.count(TOTAL), 5);
-  assert.equal(plane.count(REFUSED), 0);
-});
+both(
+  "tls: a client's half-close reaches the backend, and its answer the client, byte for byte",
+  async (guard) => {
+    await using backend = new TcpBackend(async (conn) => await writeAll(conn, await readAll(conn)));
+    await using plane = planeOf(backend, { guard });
+    for (const length of [0, 1, 1024, 300_000, 3_000_000]) {
+      using client = await secure(plane);
+      const sent = bytes(length);
+      await writeAll(client, sent);
+      await client.closeWrite();
+      assert(Buffer.from(await readAll(client)).equals(Buffer.from(sent)), `${length} bytes`);
+    }
+    await quiet(plane);
+    assert.equal(plane.count(TX), 3_301_025);
+    assert.equal(plane.count(RX), 3_301_025);
+    assert.equal(plane.count(TOTAL), 5);
+    assert.equal(plane.count(REFUSED), 0);
+  },
+);
 
-Deno.test("tls: 3 MB go both ways at the same time", async () => {
+both("tls: 3 MB go both ways at the same time", async (guard) => {
   await using backend = echo();
-  await using plane = planeOf(backend);
+  await using plane = planeOf(backend, { guard });
   using client = await secure(plane);
   const sent = bytes(3_000_000);
   const [, got] = await Promise.all([
@@ -115,14 +129,14 @@ Deno.test("tls: 3 MB go both ways at the same time", async () => {
   await quiet(plane);
 });
 
-Deno.test("tls: a backend's half-close reaches the client, which may go on sending", async () => {
+both("tls: a backend's half-close reaches the client, which may go on sending", async (guard) => {
   const got: number[] = [];
   await using backend = new TcpBackend(async (conn) => {
     await writeAll(conn, encoder.encode("bye"));
     await conn.closeWrite();
     got.push((await readAll(conn)).length);
   });
-  await using plane = planeOf(backend);
+  await using plane = planeOf(backend, { guard });
   using client = await secure(plane);
   assert.equal(decoder.decode(await readAll(client)), "bye");
   await writeAll(client, bytes(100_000));
@@ -131,63 +145,69 @@ Deno.test("tls: a backend's half-close reaches the client, which may go on sendi
   assert.deepEqual(got, [100_000]);
 });
 
-Deno.test("tls: a client that ends without its last word has ended, and the backend hears of it", async () => {
-  const got: string[] = [];
-  await using backend = new TcpBackend(async (conn) => {
-    got.push(decoder.decode(await readAll(conn)));
-  });
-  await using plane = planeOf(backend);
-  // a relay in between passes the client's bytes on, but for the last word
-  using relay = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const client = Deno.connectTls({
-    hostname: "127.0.0.1",
-    port: relay.addr.port,
-    caCerts: [one.ca],
-  });
-  using near = await relay.accept();
-  using far = await plane.connect();
-  const back = far.readable.pipeTo(near.writable, { preventClose: true }).catch(() => {});
-  const buffer = new Uint8Array(65_536);
-  let passing = true;
-  const there = (async () => {
-    for (let n = await near.read(buffer); n !== null; n = await near.read(buffer)) {
-      if (passing) await writeAll(far, buffer.subarray(0, n));
-    }
-  })().catch(() => {});
-  const conn = await client;
-  await writeAll(conn, encoder.encode("hello"));
-  await until(() => plane.count(TX) === 5);
-  passing = false;
-  conn.close();
-  await far.closeWrite(); // a FIN without close_notify
-  await until(() => got.length === 1);
-  assert.deepEqual(got, ["hello"]);
-  await quiet(plane);
-  await Promise.all([back, there]);
-});
+both(
+  "tls: a client that ends without its last word has ended, and the backend hears of it",
+  async (guard) => {
+    const got: string[] = [];
+    await using backend = new TcpBackend(async (conn) => {
+      got.push(decoder.decode(await readAll(conn)));
+    });
+    await using plane = planeOf(backend, { guard });
+    // a relay in between passes the client's bytes on, but for the last word
+    using relay = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const client = Deno.connectTls({
+      hostname: "127.0.0.1",
+      port: relay.addr.port,
+      caCerts: [one.ca],
+    });
+    using near = await relay.accept();
+    using far = await plane.connect();
+    const back = far.readable.pipeTo(near.writable, { preventClose: true }).catch(() => {});
+    const buffer = new Uint8Array(65_536);
+    let passing = true;
+    const there = (async () => {
+      for (let n = await near.read(buffer); n !== null; n = await near.read(buffer)) {
+        if (passing) await writeAll(far, buffer.subarray(0, n));
+      }
+    })().catch(() => {});
+    const conn = await client;
+    await writeAll(conn, encoder.encode("hello"));
+    await until(() => plane.count(TX) === 5);
+    passing = false;
+    conn.close();
+    await far.closeWrite(); // a FIN without close_notify
+    await until(() => got.length === 1);
+    assert.deepEqual(got, ["hello"]);
+    await quiet(plane);
+    await Promise.all([back, there]);
+  },
+);
 
-Deno.test("tls: plain HTTP, a hello that ends early and a wrong protocol fail, counted, and nobody is dialled", async () => {
-  await using backend = greeter("a");
-  await using plane = planeOf(backend, { alpn: ["h2"] });
-  using http = await plane.connect();
-  await writeAll(http, encoder.encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-  await gone(http);
-  assert.equal(plane.count(HANDSHAKE_FAILED), 1);
-  using early = await plane.connect();
-  await writeAll(early, Uint8Array.of(22, 3, 1, 2, 0, 1, 0, 1, 0xfc));
-  await early.closeWrite();
-  await gone(early);
-  assert.equal(plane.count(HANDSHAKE_FAILED), 2);
-  using other = await secure(plane, one.ca, ["http/1.1"]);
-  await assert.rejects(other.handshake());
-  await until(() => plane.count(HANDSHAKE_FAILED) === 3);
-  using stranger = await secure(plane, two.ca); // it refuses our certificate
-  await assert.rejects(stranger.handshake());
-  await until(() => plane.count(HANDSHAKE_FAILED) === 4);
-  assert.equal(plane.count(REFUSED), 4);
-  assert.equal(backend.count, 0);
-  await quiet(plane);
-});
+both(
+  "tls: plain HTTP, a hello that ends early and a wrong protocol fail, counted, and nobody is dialled",
+  async (guard) => {
+    await using backend = greeter("a");
+    await using plane = planeOf(backend, { guard, alpn: ["h2"] });
+    using http = await plane.connect();
+    await writeAll(http, encoder.encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    await gone(http);
+    assert.equal(plane.count(HANDSHAKE_FAILED), 1);
+    using early = await plane.connect();
+    await writeAll(early, Uint8Array.of(22, 3, 1, 2, 0, 1, 0, 1, 0xfc));
+    await early.closeWrite();
+    await gone(early);
+    assert.equal(plane.count(HANDSHAKE_FAILED), 2);
+    using other = await secure(plane, one.ca, ["http/1.1"]);
+    await assert.rejects(other.handshake());
+    await until(() => plane.count(HANDSHAKE_FAILED) === 3);
+    using stranger = await secure(plane, two.ca); // it refuses our certificate
+    await assert.rejects(stranger.handshake());
+    await until(() => plane.count(HANDSHAKE_FAILED) === 4);
+    assert.equal(plane.count(REFUSED), 4);
+    assert.equal(backend.count, 0);
+    await quiet(plane);
+  },
+);
 
 for (const first of [[], [22, 3, 1, 2, 0, 1, 0]]) {
   const what = first.length === 0 ? "says nothing" : "stops in its hello";
@@ -245,48 +265,54 @@ Deno.test("tls: beyond max_unfinished clients are refused, beyond twice as many 
   await quiet(plane);
 });
 
-Deno.test("tls: access rules hold before any handshake; without a backend the client is told at once", async () => {
-  await using backend = greeter("a");
-  const access = { allowByDefault: false, rules: [] };
-  await using closed = planeOf(backend, {}, { access });
-  using denied = await secure(closed);
-  assert.equal(await gone(denied), "");
-  assert.equal(closed.count(DENIED), 1);
-  await quiet(closed);
-  await using empty = new Plane([], {}, tlsOf());
-  using client = await secure(empty);
-  assert.equal(await gone(client), "");
-  assert.equal(empty.count(NO_BACKEND), 1);
-  await quiet(empty);
-});
+both(
+  "tls: access rules hold before any handshake; without a backend the client is told at once",
+  async (guard) => {
+    await using backend = greeter("a");
+    const access = { allowByDefault: false, rules: [] };
+    await using closed = planeOf(backend, { guard }, { access });
+    using denied = await secure(closed);
+    assert.equal(await gone(denied), "");
+    assert.equal(closed.count(DENIED), 1);
+    await quiet(closed);
+    await using empty = new Plane([], {}, tlsOf({ guard }));
+    using client = await secure(empty);
+    assert.equal(await gone(client), "");
+    assert.equal(empty.count(NO_BACKEND), 1);
+    await quiet(empty);
+  },
+);
 
-Deno.test("tls: the protocol that was agreed on goes into a PROXY header of version 2", async () => {
-  await using backend = new TcpBackend(async (conn) => await writeAll(conn, await readAll(conn)));
-  await using plane = planeOf(backend, { alpn: ["h2", "http/1.1"] }, {
-    proxy: { send: 2, from: [], readMs: 300 },
-  });
-  using client = await secure(plane, one.ca, ["http/1.1", "h2"]);
-  assert.equal((await client.handshake()).alpnProtocol, "h2");
-  await writeAll(client, encoder.encode("hello"));
-  await client.closeWrite();
-  const all = await readAll(client);
-  const length = V2_FIXED_BYTES + (all[14]! << 8 | all[15]!);
-  const header = readV2(all.slice(0, length));
-  assert(typeof header === "object");
-  assert.equal(header.alpn, "h2");
-  assert.equal(header.source?.port, (client.localAddr as Deno.NetAddr).port);
-  assert.equal(decoder.decode(all.subarray(length)), "hello");
-  await quiet(plane);
-});
+both(
+  "tls: the protocol that was agreed on goes into a PROXY header of version 2",
+  async (guard) => {
+    await using backend = new TcpBackend(async (conn) => await writeAll(conn, await readAll(conn)));
+    await using plane = planeOf(backend, { guard, alpn: ["h2", "http/1.1"] }, {
+      proxy: { send: 2, from: [], readMs: 300 },
+    });
+    using client = await secure(plane, one.ca, ["http/1.1", "h2"]);
+    assert.equal((await client.handshake()).alpnProtocol, "h2");
+    await writeAll(client, encoder.encode("hello"));
+    await client.closeWrite();
+    const all = await readAll(client);
+    const length = V2_FIXED_BYTES + (all[14]! << 8 | all[15]!);
+    const header = readV2(all.slice(0, length));
+    assert(typeof header === "object");
+    assert.equal(header.alpn, "h2");
+    assert.equal(header.source?.port, (client.localAddr as Deno.NetAddr).port);
+    assert.equal(decoder.decode(all.subarray(length)), "hello");
+    await quiet(plane);
+  },
+);
 
-Deno.test("tls: a new certificate is shown to whoever comes next, and sessions go on", async () => {
+both("tls: a new certificate is shown to whoever comes next, and sessions go on", async (guard) => {
   await using backend = echo();
-  await using plane = planeOf(backend);
+  await using plane = planeOf(backend, { guard });
   using before = await secure(plane);
   await writeAll(before, encoder.encode("a"));
   const stalled = await plane.connect(); // in the middle of its handshake
   await until(() => plane.count(UNFINISHED) === 1);
-  Object.assign(plane.server, tlsOf({ certificates: [two] }));
+  Object.assign(plane.server, tlsOf({ guard, certificates: [two] }));
   plane.serve();
   assert.deepEqual(plane.said.findLast(({ kind }) => kind !== "log"), {
     kind: "listening",
@@ -306,28 +332,34 @@ Deno.test("tls: a new certificate is shown to whoever comes next, and sessions g
   assert.equal(plane.count(HANDSHAKE_FAILED), 1, "of the one that has left");
 });
 
-Deno.test("tls: a server that gets another name and slot counts for itself from then on", async () => {
-  await using backend = greeter("a");
-  await using plane = planeOf(backend);
-  const silent = await plane.connect();
-  await until(() => plane.count(UNFINISHED) === 1);
-  Object.assign(plane.server, { name: "other", slot: SERVER_SLOT + 1 });
-  plane.serve();
-  using late = await plane.connect();
-  await until(() => plane.count(UNFINISHED, SERVER_SLOT + 1) === 1);
-  silent.close();
-  await until(() => plane.count(UNFINISHED) === 0);
-  assert.equal(plane.count(UNFINISHED, SERVER_SLOT + 1), 1);
-  await late.closeWrite();
-  await until(() => plane.count(UNFINISHED, SERVER_SLOT + 1) === 0);
-});
+both(
+  "tls: a server that gets another name and slot counts for itself from then on",
+  async (guard) => {
+    await using backend = greeter("a");
+    await using plane = planeOf(backend, { guard });
+    const silent = await plane.connect();
+    await until(() => plane.count(UNFINISHED) === 1);
+    Object.assign(plane.server, { name: "other", slot: SERVER_SLOT + 1 });
+    plane.serve();
+    using late = await plane.connect();
+    await until(() => plane.count(UNFINISHED, SERVER_SLOT + 1) === 1);
+    silent.close();
+    await until(() => plane.count(UNFINISHED) === 0);
+    assert.equal(plane.count(UNFINISHED, SERVER_SLOT + 1), 1);
+    await late.closeWrite();
+    await until(() => plane.count(UNFINISHED, SERVER_SLOT + 1) === 0);
+  },
+);
 
-Deno.test("tls: a certificate that the runtime doesn't take leaves the old listener alone", async () => {
-  await using backend = greeter("a");
-  await using plane = planeOf(backend);
-  Object.assign(plane.server, tlsOf({ certificates: [{ ...one, key: two.key }] }));
-  plane.serve();
-  assert.equal(plane.said.findLast(({ kind }) => kind !== "log")?.kind, "failed");
-  assert.equal(await said(plane), "a");
-  await quiet(plane);
-});
+both(
+  "tls: a certificate that the runtime doesn't take leaves the old listener alone",
+  async (guard) => {
+    await using backend = greeter("a");
+    await using plane = planeOf(backend, { guard });
+    Object.assign(plane.server, tlsOf({ guard, certificates: [{ ...one, key: two.key }] }));
+    plane.serve();
+    assert.equal(plane.said.findLast(({ kind }) => kind !== "log")?.kind, "failed");
+    assert.equal(await said(plane), "a");
+    await quiet(plane);
+  },
+);

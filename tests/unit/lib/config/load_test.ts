@@ -264,16 +264,3 @@ Deno.test("property: a text of a route is read as it compares, whichever way it 
     { numRuns: 30 },
   );
 });
-
-Deno.test("loadConfig() refuses what goes by a hello where TLS is spoken with clients", () => {
-  const server = `[servers.a]\nbind = ":1"\npool = "p"\n` +
-    `tls = { cert_path = "a.pem", key_path = "a.key" }\n`;
-  const pool = `[pools.p.discovery]\nkind = "static"\nstatic_list = ["b:1"]\n`;
-  const route = (match: string) => `routes = [{ match = { ${match} }, pool = "p" }]\n`;
-  load(server + route('client = ["10.0.0.0/8"]') + pool);
-  const refused = (text: string, key: string) =>
-    assert.match(failure(server + text + pool), new RegExp(`${key}: can't stand beside tls yet`));
-  refused(route('sni = "a.test"'), "servers\\.a\\.routes\\.0\\.match\\.sni");
-  refused(route('alpn = "h2"'), "servers\\.a\\.routes\\.0\\.match\\.alpn");
-  refused("sni = { }\n", "servers\\.a\\.sni");
-});

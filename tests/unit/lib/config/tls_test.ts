@@ -33,6 +33,7 @@ Deno.test("[servers.NAME.tls] has defaults, whichever protocol stands above it",
       alpn: [],
       handshakeMs: 5_000,
       maxUnfinished: 512,
+      guard: "auto",
     });
     assert.deepEqual(said, []);
   }
@@ -49,6 +50,7 @@ Deno.test("[servers.NAME.tls] takes further certificates, or nothing but a list"
     'alpn = ["h2", "http/1.1"]\nhandshake_timeout = "1s"\nmax_unfinished = 7\nguard = "never"';
   assert.deepEqual(load(`${PAIR}\n${more}`).tls, {
     ...{ certificates: [MAIN], alpn: ["h2", "http/1.1"], handshakeMs: 1_000, maxUnfinished: 7 },
+    guard: "never",
   });
 });
 
@@ -130,7 +132,7 @@ Deno.test.each(
     ],
     ["an empty protocol", `${PAIR}\nalpn = [""]`, /alpn\.0: is no protocol\n.*from 1 to 255 bytes/],
     ["no time", `${PAIR}\nhandshake_timeout = "0"`, /handshake_timeout: "0" is too short/],
-    ["a guard", `${PAIR}\nguard = "always"`, /tls\.guard: "always" is not available yet/],
+    ["an unknown guard", `${PAIR}\nguard = "on"`, /tls\.guard: "on" is not possible here/],
     [
       "ACME",
       'acme_hosts = ["a.test"]',
@@ -157,9 +159,14 @@ Deno.test("ciphers that hold all that are offered are taken, and what nobody can
   assert.match(warning!, /ciphers: TLS_RSA_WITH_RC4_128_SHA: not offered/);
 });
 
-Deno.test("PROXY headers in front of TLS are refused by name, towards backends they aren't", () => {
-  const { said } = load(PAIR, 'proxy_protocol = { accept_from = ["10.0.0.0/8"] }');
-  assert.equal(said.length, 1);
-  assert.match(said[0]!, /proxy_protocol\.accept_from: is not available together with tls yet/);
-  assert.deepEqual(load(PAIR, 'proxy_protocol = { version = "2" }').said, []);
+Deno.test("PROXY headers stand in front of TLS and towards backends", () => {
+  const from = 'proxy_protocol = { accept_from = ["10.0.0.0/8"], version = "2" }';
+  assert.deepEqual(load(PAIR, from).said, []);
+});
+
+Deno.test("[servers.NAME.proxy_protocol] that says neither version nor accept_from is refused", () => {
+  for (const said of ["", "accept_from = []", 'read_timeout = "1s"']) {
+    const [problem] = load(PAIR, `proxy_protocol = { ${said} }`).said;
+    assert.match(problem!, /proxy_protocol: says nothing\n/);
+  }
 });

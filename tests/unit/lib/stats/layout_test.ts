@@ -13,6 +13,7 @@ Deno.test.each<{ sort: string; cells: readonly number[] }>([
       ...[layout.UNKNOWN_PROXY, layout.BAD_PROXY_HEADER],
       ...[layout.HANDSHAKE_FAILED, layout.HANDSHAKE_TIMED_OUT, layout.OVER_UNFINISHED],
       ...[layout.UNFINISHED, layout.NO_ROUTE, layout.BAD_HELLO, layout.HELLO_TIMEOUT],
+      layout.GUARDED,
     ],
   },
   { sort: "backend", cells: [layout.DIAL_TIMEOUTS, layout.RESETS] },

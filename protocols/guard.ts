@@ -1,0 +1,117 @@
+import { type Asked, NOTHING_ASKED } from "../lib/routes.ts";
+import type { ServerTable, TlsTable } from "../lib/model.ts";
+import { HANDSHAKE_TIMED_OUT, OVER_UNFINISHED } from "../lib/stats/layout.ts";
+import { whatHappened } from "../lib/net/errors.ts";
+import type { Context } from "./context.ts";
+import { Greeters } from "./greeters.ts";
+import { handshakeFailed, type Unfinished } from "./handshake.ts";
+import { readHello } from "./hello.ts";
+import { InnerListener } from "./hop.ts";
+import { listenInside } from "./listen.ts";
+import type { Session } from "./session.ts";
+import { TICK_MS } from "./ticker.ts";
+
+/** Has a TLS server to read its clients' hellos before it speaks TLS with them, attacked or not? */
+export function readsHellos({ tls, proxy, routing }: ServerTable): boolean {
+  if (tls === undefined) return false;
+  return tls.guard === "always" || (proxy !== undefined && proxy.from.length > 0) ||
+    routing?.sni !== undefined ||
+    (routing?.routes ?? []).some(({ match }) =>
+      match?.sni !== undefined || match?.alpn !== undefined
+    );
+}
+
+/** Who may be in the middle of a handshake, as a share of who may be silent: each takes three descriptors, not one. */
+const HALFWAY_SHARE = 1 / 4;
+
+/** Waits for a TLS server's clients to say their hellos, in the plain, and hops only then. */
+export class Guard {
+  /** Who hasn't said its hello, and who hasn't completed its handshake. */
+  readonly #silent: Greeters;
+  readonly #halfway: Greeters;
+  readonly #inner: InnerListener;
+
+  /** Opens the listener behind the hops. @throws what listening throws */
+  constructor(table: TlsTable, readonly context: Context, onWorn: () => void) {
+    this.#silent = new Greeters(context.ticker.clock);
+    this.#halfway = new Greeters(context.ticker.clock);
+    this.#inner = new InnerListener(listenInside(table, onWorn), context, () => this.makeRoom());
+  }
+
+  /**
+   * Completes a client's handshake, within the server's limit; `session.client` speaks plainly then. Gives what it has asked
+   * for, or why it is refused, which is one of the counters' cells; 0: it needn't be.
+   *
+   * @param readMs Longest wait for its hello, if it is less.
+   */
+  async receive(session: Session, unfinished: Unfinished, readMs: number): Promise<Asked | number> {
+    const { context, server: { tls } } = session;
+    const since = context.ticker.now;
+    const { handshakeMs, maxUnfinished } = tls!;
+    if (!this.#silent.enter(session, maxUnfinished)) return OVER_UNFINISHED;
+    unfinished.add(1);
+    session.greetUntil = since + Math.min(handshakeMs, readMs) + TICK_MS;
+    let outcome: Asked | number;
+    try {
+      outcome = await this.#heard(session);
+      if (!this.#silent.leave(session)) outcome = OVER_UNFINISHED;
+      if (typeof outcome === "object" && !session.closed) {
+        session.greetUntil = since + handshakeMs + TICK_MS;
+        outcome = await this.#secured(session, outcome, Math.ceil(maxUnfinished * HALFWAY_SHARE));
+      }
+    } catch (error) {
+      outcome = handshakeFailed(session, whatHappened(error));
+    }
+    unfinished.add(-1);
+    if (!session.closed) session.greeted();
+    else if (outcome !== OVER_UNFINISHED) {
+      return context.ticker.now > session.greetUntil ? HANDSHAKE_TIMED_OUT : 0;
+    }
+    return outcome;
+  }
+
+  /** What the client's hello asks for, or why there is none. */
+  async #heard(session: Session): Promise<Asked | number> {
+    const asked = await readHello(session);
+    if (typeof asked === "string") return handshakeFailed(session, asked);
+    return asked === NOTHING_ASKED ? handshakeFailed(session, "not_tls") : asked;
+  }
+
+  async #secured(session: Session, asked: Asked, most: number): Promise<Asked | number> {
+    if (!this.#halfway.enter(session, most)) return OVER_UNFINISHED;
+    let outcome: Asked | number = asked;
+    try {
+      outcome = await this.#hop(session) ?? asked;
+    } catch (error) {
+      outcome = handshakeFailed(session, whatHappened(error));
+    }
+    return this.#halfway.leave(session) ? outcome : OVER_UNFINISHED;
+  }
+
+  async #hop(session: Session): Promise<number | undefined> {
+    const led = await this.#inner.lead(session.client as Deno.TcpConn);
+    if (typeof led === "number") return led;
+    if (led === undefined) return handshakeFailed(session, "no way to the listener behind the hop");
+    const { hop, tls } = led;
+    session.client = hop;
+    if (session.closed) {
+      hop.close();
+      void tls.handshake().catch(() => tls.close());
+      return 0;
+    }
+    const first = session.first!;
+    session.first = undefined;
+    session.alpn = await hop.secure(tls, first);
+    return undefined;
+  }
+
+  /** Sends somebody away who has been silent for a while. False: there is nobody. */
+  makeRoom(): boolean {
+    return this.#silent.sendAway() || this.#halfway.sendAway();
+  }
+
+  /** Closes the listener; handshakes that have begun may end. */
+  stop(): void {
+    this.#inner.stop();
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * TLS with a client whose hello was read first. The runtime speaks TLS on listeners alone, and never lets go of a
+ * handshake by itself; so the client's bytes go over loopback to a listener of our own that does, and whoever closes the
+ * hop has freed all of it.
+ *
+ * ```text
+ * client ═══ raw ─pumps─ hop ═══ loopback ═══ tls ─relay─ backend
+ * ```
+ */
+import { OVER_CAPACITY, PROCESS_SLOT } from "../lib/stats/layout.ts";
+import type { Buffers } from "./buffers.ts";
+import type { Context } from "./context.ts";
+import type { Link } from "./link.ts";
+import type { First } from "./session.ts";
+
+/** Largest buffer of a pump. */
+const PUMP_BYTES = 1 << 18;
+/** How long a hop may be on its way, in milliseconds. */
+const ARRIVAL_MS = 2_000;
+/** How long what we have said may take to reach a client once its session is over, in milliseconds. */
+const LAST_WORDS_MS = 5_000;
+
+/** A client's connection behind a hop: what is read and written is plain. Its owner closes it. */
+export class Hop implements Link {
+  #tls: Deno.TlsConn | undefined;
+  #said = false;
+  #closed = false;
+  #freed = false;
+  #down: Promise<void> = Promise.resolve();
+
+  /** Takes over the client's connection and the one that leads to the listener. */
+  constructor(
+    readonly raw: Deno.TcpConn,
+    readonly hop: Deno.TcpConn,
+    readonly context: Context,
+    readonly onFreed: () => void,
+  ) {}
+
+  /** Our end of the client's connection. */
+  get localAddr(): Deno.Addr {
+    return this.raw.localAddr;
+  }
+
+  /** The client's end. */
+  get remoteAddr(): Deno.Addr {
+    return this.raw.remoteAddr;
+  }
+
+  /** Has it been closed? */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Moves bytes between the client and the listener, `first` before what it says from now on, and completes the
+   * handshake. Gives the protocol that was agreed on. @throws what the handshake throws, once the client has been told.
+   */
+  async secure(tls: Deno.TlsConn, first: First): Promise<string | undefined> {
+    this.#tls = tls;
+    const { raw, hop, context: { buffers } } = this;
+    raw.setNoDelay(true);
+    hop.setNoDelay(true);
+    const broken = () => this.#free();
+    void pump(raw, hop, buffers, first).catch(broken);
+    this.#down = pump(hop, raw, buffers).catch(broken);
+    try {
+      return (await tls.handshake()).alpnProtocol ?? undefined;
+    } catch (error) {
+      this.#said = true; // an alert, perhaps
+      throw error;
+    }
+  }
+
+  /** Fills the buffer; null after the client's last word. */
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#tls!.read(buffer);
+  }
+
+  /** Gives how many bytes were taken. */
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#tls!.write(bytes);
+  }
+
+  /** Says that nothing more will be said. */
+  async closeWrite(): Promise<void> {
+    this.#said = true;
+    await this.#tls!.closeWrite();
+  }
+
+  /** Lets the kernel notice a client that has vanished. */
+  setKeepAlive(on?: boolean): void {
+    this.raw.setKeepAlive(on);
+  }
+
+  /** Closes everything, once the client has what was said to it, or has had time to take it. Safe to call again. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    shut(this.#tls);
+    if (!this.#said) return this.#free();
+    const late = this.context.ticker.deadline(LAST_WORDS_MS);
+    const free = () => this.#free();
+    late.addEventListener("abort", free, { once: true });
+    void this.#down.then(() => {
+      late.removeEventListener("abort", free);
+      free();
+    });
+  }
+
+  #free(): void {
+    shut(this.hop);
+    shut(this.raw);
+    if (this.#freed) return;
+    this.#freed = true;
+    this.onFreed();
+  }
+}
+
+/** The listener behind the hops of one server, in this worker. */
+export class InnerListener {
+  readonly #listener: Deno.TlsListener;
+  readonly #port: number;
+  /** By the port that a hop comes from: who waits for it, or what has come already. */
+  readonly #expected = new Map<number, (conn: Deno.TlsConn | undefined) => void>();
+  readonly #arrived = new Map<number, Deno.TlsConn>();
+  #open = 0;
+  #stopped = false;
+
+  /** Takes over a listener on loopback; `makeRoom` ends somebody else's session, if it can. */
+  constructor(
+    listener: Deno.TlsListener,
+    readonly context: Context,
+    readonly makeRoom: () => boolean,
+  ) {
+    this.#listener = listener;
+    this.#port = (listener.addr as Deno.NetAddr).port;
+    void this.#accept();
+  }
+
+  /**
+   * Leads a client here. Gives its connection, whose handshake is still to come, and the end here; undefined where the
+   * process has no room for the hop, which is another session to it, or nobody has come.
+   * @throws what dialling throws
+   */
+  async lead(raw: Deno.TcpConn): Promise<{ hop: Hop; tls: Deno.TlsConn } | number | undefined> {
+    const { context } = this;
+    const { counters } = context;
+    const take = () => counters.take(PROCESS_SLOT, counters.capacity);
+    if (!take() && !(this.makeRoom() && take())) return OVER_CAPACITY;
+    let hop: Hop | undefined;
+    this.#open++;
+    try {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+      hop = new Hop(raw, conn, context, () => counters.release(PROCESS_SLOT));
+      const tls = await this.#awaited((conn.localAddr as Deno.NetAddr).port);
+      if (tls !== undefined) return { hop, tls };
+      hop.close();
+      return undefined;
+    } catch (error) {
+      if (hop === undefined) counters.release(PROCESS_SLOT);
+      else hop.close();
+      throw error;
+    } finally {
+      this.#open--;
+      if (this.#stopped) this.stop();
+    }
+  }
+
+  /** What comes from that port. */
+  #awaited(port: number): Promise<Deno.TlsConn | undefined> {
+    const arrived = this.#arrived.get(port);
+    this.#arrived.delete(port);
+    if (arrived !== undefined) return Promise.resolve(arrived);
+    const { promise, resolve } = Promise.withResolvers<Deno.TlsConn | undefined>();
+    const late = this.context.ticker.deadline(ARRIVAL_MS);
+    const give = (conn: Deno.TlsConn | undefined) => {
+      late.removeEventListener("abort", lost);
+      this.#expected.delete(port);
+      resolve(conn);
+    };
+    const lost = () => give(undefined);
+    late.addEventListener("abort", lost, { once: true });
+    this.#expected.set(port, give);
+    return promise;
+  }
+
+  async #accept(): Promise<void> {
+    for (;;) {
+      try {
+        const conn = await this.#listener.accept();
+        const { port } = conn.remoteAddr as Deno.NetAddr;
+        const expected = this.#expected.get(port);
+        if (expected !== undefined) expected(conn);
+        else this.#early(port, conn);
+      } catch {
+        if (this.#stopped && this.#open === 0) break;
+        await this.context.ticker.next(); // no descriptors
+      }
+    }
+    for (const conn of this.#arrived.values()) dismiss(conn);
+    for (const resolve of this.#expected.values()) resolve(undefined);
+  }
+
+  /** Somebody who isn't expected, or not yet. A stranger can only be another program of this host. */
+  #early(port: number, conn: Deno.TlsConn): void {
+    this.#arrived.set(port, conn);
+    void this.context.ticker.next().then(() => this.context.ticker.next()).then(() => {
+      if (this.#arrived.get(port) !== conn) return;
+      this.#arrived.delete(port);
+      dismiss(conn);
+    });
+  }
+
+  /** Closes the listener as soon as nobody is on the way to it. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#open === 0) shut(this.#listener);
+  }
+}
+
+/** Moves bytes one way up to the end, which it passes on. @throws what reading or writing throws */
+async function pump(
+  from: Deno.TcpConn,
+  to: Deno.TcpConn,
+  buffers: Buffers,
+  first?: First,
+): Promise<void> {
+  let buffer = first?.buffer ?? buffers.take();
+  let length: number | null = first?.length ?? 0;
+  try {
+    for (;;) {
+      for (let sent = 0; sent < length;) sent += await to.write(buffer.subarray(sent, length));
+      if (length > 0) {
+        buffer = length === buffer.length
+          ? buffers.grow(buffer, PUMP_BYTES)
+          : buffers.shrink(buffer, length);
+      }
+      length = await from.read(buffer);
+      if (length === null) break;
+    }
+  } finally {
+    buffers.give(buffer);
+  }
+  await to.closeWrite();
+}
+
+/** Closes a connection that nobody wants, once its handshake is over: closed before, it would stay open uncounted. */
+function dismiss(conn: Deno.TlsConn): void {
+  void conn.handshake().catch(() => {}).then(() => shut(conn));
+}
+
+function shut(closable: { close(): void } | undefined): void {
+  try {
+    closable?.close();
+  } catch {
+    // it is closed already
+  }
+}
