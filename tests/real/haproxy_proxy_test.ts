@@ -5,7 +5,7 @@ import { type ProxyRead, ProxyReader } from "../../protocols/proxy_reader.ts";
 import { writeV1 } from "../../protocols/proxy_v1.ts";
 import { writeV2 } from "../../protocols/proxy_v2.ts";
 import { certificate } from "../support/certificates.ts";
-import { needs } from "../support/real.ts";
+import { needs, run } from "../support/real.ts";
 import { staticServer } from "../support/static_server.ts";
 import { Twixt } from "../support/twixt.ts";
 import { Daemon, Folder, freePort, unprivileged } from "./_daemon.ts";
@@ -144,6 +144,47 @@ Deno.test.each([
     }
     assert.equal((await ask(twixt.port("web"), new Uint8Array())).answer, "", "it sends no header");
     assert.equal((await twixt.stats("web")).refused.bad_proxy_header, 1);
+  },
+);
+
+Deno.test.each([{ inbound: "send-proxy" }, { inbound: "send-proxy-v2" }])(
+  "HAProxy's $inbound stands in front of TLS that Twixt speaks",
+  needs(["haproxy", "openssl", "setpriv", "curl"]),
+  async ({ inbound }) => {
+    await using stack = new AsyncDisposableStack();
+    const [{ path }, behind, files] = [
+      stack.use(await Folder.make()),
+      stack.use(await Folder.make()),
+      stack.use(await Folder.make()),
+    ];
+    const { cert, key, ca } = await certificate(files.path);
+    const back = await startHAProxy(stack, behind.path, [
+      "mode http",
+      "bind 127.0.0.1:PORT accept-proxy",
+      'http-request return status 200 content-type text/plain lf-string "%[src] %[dst_port]"',
+    ]);
+    const twixt = stack.use(
+      await Twixt.start({
+        config: {
+          workers: 2,
+          servers: {
+            web: staticServer([`127.0.0.1:${back}`], {
+              proxy_protocol: { version: "2", accept_from: ["127.0.0.0/8"] },
+              tls: { cert_path: cert, key_path: key },
+            }),
+          },
+        },
+      }),
+    );
+    const front = await startHAProxy(stack, path, [
+      "mode tcp",
+      "bind 127.0.0.1:PORT",
+      `server s 127.0.0.1:${twixt.port("web")} ${inbound}`,
+    ]);
+    for (let i = 0; i < 5; i++) {
+      const said = await run(["curl", "-sS", "--cacert", ca, `https://localhost:${front}/`]);
+      assert.equal(said, `127.0.0.1 ${front}`);
+    }
   },
 );
 
