@@ -30,6 +30,9 @@ export class Guard {
   readonly #silent: Greeters;
   readonly #halfway: Greeters;
   readonly #inner: InnerListener;
+  /** Clients who may still need it. */
+  #clients = 0;
+  #stopped = false;
 
   /** Opens the listener behind the hops. @throws what listening throws */
   constructor(table: TlsTable, readonly context: Context, onWorn: () => void) {
@@ -50,6 +53,7 @@ export class Guard {
     const { handshakeMs, maxUnfinished } = tls!;
     if (!this.#silent.enter(session, maxUnfinished)) return OVER_UNFINISHED;
     unfinished.add(1);
+    this.#clients++;
     session.greetUntil = since + Math.min(handshakeMs, readMs) + TICK_MS;
     let outcome: Asked | number;
     try {
@@ -63,6 +67,7 @@ export class Guard {
       outcome = handshakeFailed(session, whatHappened(error));
     }
     unfinished.add(-1);
+    if (--this.#clients === 0 && this.#stopped) this.#inner.stop();
     if (!session.closed) session.greeted();
     else if (outcome !== OVER_UNFINISHED) {
       return context.ticker.now > session.greetUntil ? HANDSHAKE_TIMED_OUT : 0;
@@ -110,8 +115,9 @@ export class Guard {
     return this.#silent.sendAway() || this.#halfway.sendAway();
   }
 
-  /** Closes the listener; handshakes that have begun may end. */
+  /** Closes the listener as soon as nobody needs it: handshakes of clients who have come may end. */
   stop(): void {
-    this.#inner.stop();
+    this.#stopped = true;
+    if (this.#clients === 0) this.#inner.stop();
   }
 }

@@ -123,7 +123,6 @@ export class InnerListener {
   /** By the port that a hop comes from: who waits for it, or what has come already. */
   readonly #expected = new Map<number, (conn: Deno.TlsConn | undefined) => void>();
   readonly #arrived = new Map<number, Deno.TlsConn>();
-  #open = 0;
   #stopped = false;
 
   /** Takes over a listener on loopback; `makeRoom` ends somebody else's session, if it can. */
@@ -148,7 +147,6 @@ export class InnerListener {
     const take = () => counters.take(PROCESS_SLOT, counters.capacity);
     if (!take() && !(this.makeRoom() && take())) return OVER_CAPACITY;
     let hop: Hop | undefined;
-    this.#open++;
     try {
       const conn = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
       hop = new Hop(raw, conn, context, () => counters.release(PROCESS_SLOT));
@@ -160,9 +158,6 @@ export class InnerListener {
       if (hop === undefined) counters.release(PROCESS_SLOT);
       else hop.close();
       throw error;
-    } finally {
-      this.#open--;
-      if (this.#stopped) this.stop();
     }
   }
 
@@ -193,7 +188,7 @@ export class InnerListener {
         if (expected !== undefined) expected(conn);
         else this.#early(port, conn);
       } catch {
-        if (this.#stopped && this.#open === 0) break;
+        if (this.#stopped) break;
         await this.context.ticker.next(); // no descriptors
       }
     }
@@ -211,10 +206,10 @@ export class InnerListener {
     });
   }
 
-  /** Closes the listener as soon as nobody is on the way to it. */
+  /** Closes the listener: nobody may be on the way to it. */
   stop(): void {
     this.#stopped = true;
-    if (this.#open === 0) shut(this.#listener);
+    shut(this.#listener);
   }
 }
 

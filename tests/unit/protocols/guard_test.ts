@@ -231,3 +231,19 @@ Deno.test("guard: names and protocols of hellos choose the pool in front of term
   assert.deepEqual([plane.count(NO_ROUTE), plane.count(HANDSHAKE_FAILED)], [1, 0]);
   await quiet(plane);
 });
+
+Deno.test("guard: who came before a change of certificates and speaks after it is served", async () => {
+  await using backend = greeter("a");
+  await using plane = planeOf([backend]);
+  const early = await plane.connect();
+  await until(() => plane.count(UNFINISHED) === 1);
+  const { certificates } = plane.server.tls!;
+  Object.assign(plane.server.tls!, { certificates: [{ ...certificates[0]!, names: ["other"] }] });
+  plane.serve();
+  await new Promise((resolve) => setTimeout(resolve, 100)); // the old listener has gone
+  using client = await Deno.startTls(early, { hostname: "localhost", caCerts: [ca] });
+  assert.equal(decoder.decode(await readAll(client)), "a");
+  await client.closeWrite();
+  await quiet(plane);
+  assert.equal(plane.count(REFUSED), 0);
+});
