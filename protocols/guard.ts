@@ -22,7 +22,7 @@ export function readsHellos({ tls, proxy, routing }: ServerTable): boolean {
 }
 
 /** Who may be in the middle of a handshake, as a share of who may be silent: each takes three descriptors, not one. */
-const HALFWAY_SHARE = 1 / 4;
+const HALFWAY_SHARE = 1 / 2;
 
 /** Waits for a TLS server's clients to say their hellos, in the plain, and hops only then. */
 export class Guard {
