@@ -112,27 +112,26 @@ export class DataPlane {
   }
 
   /** Replaces a server by one that is guarded against silent clients, or isn't any more. */
-  #guard(before: TcpServer, guarded: boolean): void {
+  #guard(before: TcpServer, guarded: boolean): boolean {
     const { table, unfinished } = before;
     const { name } = table;
-    if (this.#servers.get(name) !== before) return; // it leaves already
+    if (this.#servers.get(name) !== before) return true; // it leaves already
     try {
       this.#servers.set(name, this.#serverOf(table, before, guarded));
     } catch (error) {
       const why = whatHappened(error);
-      return this.#context.log("error", "can't change how TLS is guarded", { server: name, why });
+      this.#context.log("error", "can't change how TLS is guarded", { server: name, why });
+      return false;
     }
     const fields = { server: name, unfinished: unfinished.count };
-    if (!guarded) {
+    if (guarded) {
+      before.stop(); // at once: who is in its queue may be silent, too
+      this.#context.log("warning", "too many silent clients: TLS is guarded against them", fields);
+    } else {
       void this.#leave(before);
-      return this.#context.log(
-        "info",
-        "silent clients have gone: TLS isn't guarded any more",
-        fields,
-      );
+      this.#context.log("info", "silent clients have gone: TLS isn't guarded any more", fields);
     }
-    before.stop(); // at once: who is in its queue may be silent, too
-    this.#context.log("warning", "too many silent clients: TLS is guarded against them", fields);
+    return true;
   }
 
   async #leave(server: TcpServer): Promise<void> {

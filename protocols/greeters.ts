@@ -16,6 +16,22 @@ export class Greeters {
   /** Nobody yet; `clock` gives milliseconds. */
   constructor(readonly clock: () => number) {}
 
+  /** How many there are. */
+  get size(): number {
+    return this.#since.size;
+  }
+
+  /** How many have been here for so long, in milliseconds. */
+  longerThan(ms: number): number {
+    const before = this.clock() - ms;
+    let count = 0;
+    for (const since of this.#since.values()) {
+      if (since > before) break;
+      count++;
+    }
+    return count;
+  }
+
   /** Takes one in, if need be in place of the oldest one. False: there is no room. */
   enter(session: Session, most: number): boolean {
     if (this.#since.size >= most && !this.sendAway()) return false;

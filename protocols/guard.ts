@@ -24,6 +24,9 @@ export function readsHellos({ tls, proxy, routing }: ServerTable): boolean {
 /** Who may be in the middle of a handshake, as a share of who may be silent: each takes three descriptors, not one. */
 const HALFWAY_SHARE = 1 / 2;
 
+/** Who takes so long, in milliseconds, is silent rather than slow. */
+const SLOW_MS = 1_000;
+
 /** Waits for a TLS server's clients to say their hellos, in the plain, and hops only then. */
 export class Guard {
   /** Who hasn't said its hello, and who hasn't completed its handshake. */
@@ -53,7 +56,6 @@ export class Guard {
     const { handshakeMs, maxUnfinished } = tls!;
     if (!this.#silent.enter(session, maxUnfinished)) return OVER_UNFINISHED;
     unfinished.add(1);
-    this.#clients++;
     session.greetUntil = since + Math.min(handshakeMs, readMs) + TICK_MS;
     let outcome: Asked | number;
     try {
@@ -67,12 +69,31 @@ export class Guard {
       outcome = handshakeFailed(session, whatHappened(error));
     }
     unfinished.add(-1);
-    if (--this.#clients === 0 && this.#stopped) this.#inner.stop();
     if (!session.closed) session.greeted();
     else if (outcome !== OVER_UNFINISHED) {
       return context.ticker.now > session.greetUntil ? HANDSHAKE_TIMED_OUT : 0;
     }
     return outcome;
+  }
+
+  /** A client has come who may need it, until {@link letGo}. */
+  hold(): void {
+    this.#clients++;
+  }
+
+  /** The end of a {@link hold}. */
+  letGo(): void {
+    if (--this.#clients === 0 && this.#stopped) this.#inner.stop();
+  }
+
+  /** How many clients have been silent for a second and more. */
+  get silent(): number {
+    return this.#silent.longerThan(SLOW_MS) + this.#halfway.longerThan(SLOW_MS);
+  }
+
+  /** How many clients it is with. */
+  get waiting(): number {
+    return this.#silent.size + this.#halfway.size;
   }
 
   /** What the client's hello asks for, or why there is none. */
@@ -106,7 +127,8 @@ export class Guard {
     }
     const first = session.first!;
     session.first = undefined;
-    session.alpn = await hop.secure(tls, first);
+    const { ticker } = session.context;
+    session.alpn = await hop.secure(tls, first, () => session.touchedAt = ticker.now);
     return undefined;
   }
 

@@ -7,6 +7,7 @@
  * client ═══ raw ─pumps─ hop ═══ loopback ═══ tls ─relay─ backend
  * ```
  */
+import { dial } from "../lib/net/dial.ts";
 import { OVER_CAPACITY, PROCESS_SLOT } from "../lib/stats/layout.ts";
 import type { Buffers } from "./buffers.ts";
 import type { Context } from "./context.ts";
@@ -17,8 +18,10 @@ import type { First } from "./session.ts";
 const PUMP_BYTES = 1 << 18;
 /** How long a hop may be on its way, in milliseconds. */
 const ARRIVAL_MS = 2_000;
-/** How long what we have said may take to reach a client once its session is over, in milliseconds. */
-const LAST_WORDS_MS = 5_000;
+/** How long a client whose session is over may take none of what was said to it, in milliseconds, */
+const LAST_WORDS_QUIET_MS = 15_000;
+/** and how long it may take for all of it. */
+const LAST_WORDS_MS = 300_000;
 
 /** A client's connection behind a hop: what is read and written is plain. Its owner closes it. */
 export class Hop implements Link {
@@ -27,6 +30,7 @@ export class Hop implements Link {
   #closed = false;
   #freed = false;
   #down: Promise<void> = Promise.resolve();
+  #movedAt: number;
 
   /** Takes over the client's connection and the one that leads to the listener. */
   constructor(
@@ -34,7 +38,10 @@ export class Hop implements Link {
     readonly hop: Deno.TcpConn,
     readonly context: Context,
     readonly onFreed: () => void,
-  ) {}
+  ) {
+    this.#movedAt = context.ticker.now;
+    context.sessions.hold(); // a drain waits for last words
+  }
 
   /** Our end of the client's connection. */
   get localAddr(): Deno.Addr {
@@ -53,16 +60,26 @@ export class Hop implements Link {
 
   /**
    * Moves bytes between the client and the listener, `first` before what it says from now on, and completes the
-   * handshake. Gives the protocol that was agreed on. @throws what the handshake throws, once the client has been told.
+   * handshake. Gives the protocol that was agreed on.
+   *
+   * @param onMoved Called when bytes have moved, which is later than when they were written here.
+   * @throws what the handshake throws, once the client has been told.
    */
-  async secure(tls: Deno.TlsConn, first: First): Promise<string | undefined> {
+  async secure(tls: Deno.TlsConn, first: First, onMoved: () => void): Promise<string | undefined> {
     this.#tls = tls;
-    const { raw, hop, context: { buffers } } = this;
+    const { raw, hop, context: { buffers, ticker } } = this;
     raw.setNoDelay(true);
     hop.setNoDelay(true);
-    const broken = () => this.#free();
-    void pump(raw, hop, buffers, first).catch(broken);
-    this.#down = pump(hop, raw, buffers).catch(broken);
+    const broken = () => {
+      this.#free();
+      if (!this.#closed) shut(tls); // who reads from it hears of it
+    };
+    const moved = () => {
+      this.#movedAt = ticker.now;
+      onMoved();
+    };
+    void pump(raw, hop, buffers, moved, first).catch(broken);
+    this.#down = pump(hop, raw, buffers, moved).catch(broken);
     try {
       return (await tls.handshake()).alpnProtocol ?? undefined;
     } catch (error) {
@@ -98,13 +115,18 @@ export class Hop implements Link {
     this.#closed = true;
     shut(this.#tls);
     if (!this.#said) return this.#free();
-    const late = this.context.ticker.deadline(LAST_WORDS_MS);
-    const free = () => this.#free();
-    late.addEventListener("abort", free, { once: true });
-    void this.#down.then(() => {
-      late.removeEventListener("abort", free);
-      free();
-    });
+    void this.#down.then(() => this.#free());
+    void this.#lastWords();
+  }
+
+  async #lastWords(): Promise<void> {
+    const { ticker } = this.context;
+    this.#movedAt = ticker.now;
+    const end = ticker.now + LAST_WORDS_MS;
+    while (!this.#freed && ticker.now < end && ticker.now - this.#movedAt < LAST_WORDS_QUIET_MS) {
+      await ticker.next();
+    }
+    this.#free();
   }
 
   #free(): void {
@@ -112,6 +134,7 @@ export class Hop implements Link {
     shut(this.raw);
     if (this.#freed) return;
     this.#freed = true;
+    this.context.sessions.letGo();
     this.onFreed();
   }
 }
@@ -146,19 +169,20 @@ export class InnerListener {
     const { counters } = context;
     const take = () => counters.take(PROCESS_SLOT, counters.capacity);
     if (!take() && !(this.makeRoom() && take())) return OVER_CAPACITY;
-    let hop: Hop | undefined;
+    const release = () => counters.release(PROCESS_SLOT);
+    let conn: Deno.TcpConn | undefined;
     try {
-      const conn = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
-      hop = new Hop(raw, conn, context, () => counters.release(PROCESS_SLOT));
+      conn = await dial("127.0.0.1", this.#port, context.ticker.deadline(ARRIVAL_MS));
       const tls = await this.#awaited((conn.localAddr as Deno.NetAddr).port);
-      if (tls !== undefined) return { hop, tls };
-      hop.close();
-      return undefined;
+      if (tls !== undefined) return { hop: new Hop(raw, conn, context, release), tls };
     } catch (error) {
-      if (hop === undefined) counters.release(PROCESS_SLOT);
-      else hop.close();
+      shut(conn);
+      release();
       throw error;
     }
+    shut(conn);
+    release();
+    return undefined;
   }
 
   /** What comes from that port. */
@@ -183,9 +207,10 @@ export class InnerListener {
     for (;;) {
       try {
         const conn = await this.#listener.accept();
-        const { port } = conn.remoteAddr as Deno.NetAddr;
+        const { hostname, port } = conn.remoteAddr as Deno.NetAddr;
         const expected = this.#expected.get(port);
-        if (expected !== undefined) expected(conn);
+        if (hostname !== "127.0.0.1") dismiss(conn); // from where no hop comes
+        else if (expected !== undefined) expected(conn);
         else this.#early(port, conn);
       } catch {
         if (this.#stopped) break;
@@ -198,6 +223,8 @@ export class InnerListener {
 
   /** Somebody who isn't expected, or not yet. A stranger can only be another program of this host. */
   #early(port: number, conn: Deno.TlsConn): void {
+    const before = this.#arrived.get(port);
+    if (before !== undefined) dismiss(before);
     this.#arrived.set(port, conn);
     void this.context.ticker.next().then(() => this.context.ticker.next()).then(() => {
       if (this.#arrived.get(port) !== conn) return;
@@ -218,13 +245,17 @@ async function pump(
   from: Deno.TcpConn,
   to: Deno.TcpConn,
   buffers: Buffers,
+  onMoved: () => void,
   first?: First,
 ): Promise<void> {
   let buffer = first?.buffer ?? buffers.take();
   let length: number | null = first?.length ?? 0;
   try {
     for (;;) {
-      for (let sent = 0; sent < length;) sent += await to.write(buffer.subarray(sent, length));
+      for (let sent = 0; sent < length;) {
+        sent += await to.write(buffer.subarray(sent, length));
+        onMoved();
+      }
       if (length > 0) {
         buffer = length === buffer.length
           ? buffers.grow(buffer, PUMP_BYTES)

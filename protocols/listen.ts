@@ -61,7 +61,7 @@ function resolver(
   const choose = choiceOf(certificates);
   let names = 0;
   return (name) => {
-    if (++names === NAMES_MAX) onWorn();
+    if (++names % NAMES_MAX === 0) onWorn();
     const { cert, key } = choose(name);
     return { cert, key };
   };

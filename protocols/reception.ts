@@ -69,6 +69,20 @@ export class Reception {
     guard: Guard | undefined,
     unfinished: Unfinished,
   ): Promise<Election | Refusal> {
+    guard?.hold();
+    try {
+      return await this.#received(session, handshake, guard, unfinished);
+    } finally {
+      guard?.letGo();
+    }
+  }
+
+  async #received(
+    session: Session,
+    handshake: Handshake | undefined,
+    guard: Guard | undefined,
+    unfinished: Unfinished,
+  ): Promise<Election | Refusal> {
     if (this.#proxies !== undefined) {
       const refusal = await this.#introduced(session);
       if (refusal !== undefined) return refusal;

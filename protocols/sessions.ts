@@ -4,6 +4,7 @@ import type { Session } from "./session.ts";
 export class Sessions {
   readonly #open: Session[] = [];
   #empty: (() => void)[] = [];
+  #held = 0;
 
   /** Sessions that are open now. */
   get size(): number {
@@ -22,7 +23,22 @@ export class Sessions {
       this.#open[session.place] = last;
       last.place = session.place;
     }
-    if (this.#open.length > 0) return;
+    this.#look();
+  }
+
+  /** Something outlives its session, and whoever waits for the end waits for it: until {@link letGo}. */
+  hold(): void {
+    this.#held++;
+  }
+
+  /** The end of a {@link hold}. */
+  letGo(): void {
+    this.#held--;
+    this.#look();
+  }
+
+  #look(): void {
+    if (this.#open.length > 0 || this.#held > 0) return;
     for (const resolve of this.#empty.splice(0)) resolve();
   }
 
@@ -37,9 +53,9 @@ export class Sessions {
     for (const session of this.#open.filter(which)) session.close();
   }
 
-  /** Resolves as soon as no session is open. */
+  /** Resolves as soon as no session is open, and nothing is held. */
   whenEmpty(): Promise<void> {
-    if (this.#open.length === 0) return Promise.resolve();
+    if (this.#open.length === 0 && this.#held === 0) return Promise.resolve();
     return new Promise((resolve) => this.#empty.push(resolve));
   }
 }

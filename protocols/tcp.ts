@@ -37,12 +37,12 @@ export type TcpServerOptions = {
   readonly guarded?: boolean | undefined;
   /** Another listener should take over: this one has been asked for too many names. */
   onWorn?(server: TcpServer): void;
-  /** Another one should take over, guarded or not any more. */
-  onGuard?(server: TcpServer, guarded: boolean): void;
+  /** Another one should take over, guarded or not any more. False: it can't. */
+  onGuard?(server: TcpServer, guarded: boolean): boolean;
 };
 
-/** The guard goes when so few handshakes aren't over, as a share of the limit, */
-const CALM_SHARE = 1 / 16;
+/** The guard goes when so few clients are silent, as a share of the limit, */
+const CALM_SHARE = 1 / 8;
 /** for so long. */
 const CALM_MS = 5_000;
 /** Pause between two attempts to be guarded. */
@@ -90,8 +90,9 @@ export class TcpServer {
 
   /** Can it use this table without another listener? */
   suits(table: ServerTable): boolean {
-    const reads = (table: ServerTable) => this.guarded || readsHellos(table);
-    return listensAlike(this.table, table) && reads(this.table) === reads(table);
+    const guarded = this.guarded && table.tls?.guard === "auto";
+    return listensAlike(this.table, table) &&
+      (this.#guard !== undefined) === (guarded || readsHellos(table));
   }
 
   /** Uses a new table, which it {@link suits}, from the next client on. */
@@ -203,12 +204,15 @@ export class TcpServer {
   async #untilCalm(): Promise<void> {
     const { context: { counters, ticker }, table: { slot } } = this;
     counters.add(slot, GUARDED);
-    for (let since = ticker.now; !this.#stopped && ticker.now - since < CALM_MS;) {
-      await ticker.next();
-      if (this.unfinished.count > this.table.tls!.maxUnfinished * CALM_SHARE) since = ticker.now;
+    for (let since = ticker.now; !this.#stopped; await ticker.next()) {
+      const { waiting, silent } = this.#guard!;
+      const parked = this.unfinished.count - waiting;
+      if (parked + silent > this.table.tls!.maxUnfinished * CALM_SHARE) since = ticker.now;
+      if (ticker.now - since < CALM_MS) continue;
+      if (this.options.onGuard?.(this, false)) break;
+      since = ticker.now;
     }
     counters.add(slot, GUARDED, -1);
-    if (!this.#stopped) this.options.onGuard?.(this, false);
   }
 
   /** Are there few enough handshakes that aren't over? A new one counts itself. */
@@ -223,7 +227,8 @@ export class TcpServer {
     const { table, context: { counters } } = this;
     const take = () => counters.take(PROCESS_SLOT, counters.capacity);
     if (!take() && !(this.#guard?.makeRoom() && take())) return this.#refuse(OVER_CAPACITY);
-    if (!counters.take(table.slot, table.maxConnections)) {
+    const takeHere = () => counters.take(table.slot, table.maxConnections);
+    if (!takeHere() && !(this.#guard?.makeRoom() && takeHere())) {
       counters.release(PROCESS_SLOT);
       return this.#refuse(OVER_LIMIT);
     }

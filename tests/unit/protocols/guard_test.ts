@@ -247,3 +247,57 @@ Deno.test("guard: who came before a change of certificates and speaks after it i
   await quiet(plane);
   assert.equal(plane.count(REFUSED), 0);
 });
+
+Deno.test("guard: a client that reads slowly isn't idle, and gets all that was said before the end", async () => {
+  const answer = Uint8Array.from({ length: 8 << 20 }, (_, i) => i * 7);
+  await using backend = new TcpBackend(async (conn) => {
+    await conn.read(new Uint8Array(8));
+    await writeAll(conn, answer);
+  });
+  await using plane = planeOf([backend]);
+  plane.serve({ clientIdleMs: 700, backendIdleMs: 700, halfCloseMs: 700 });
+  const client = await Deno.connectTls({
+    ...{ hostname: "localhost", port: plane.port, caCerts: [ca] },
+  });
+  await writeAll(client, Uint8Array.of(1));
+  await client.closeWrite();
+  const got: Uint8Array[] = [];
+  const buffer = new Uint8Array(1 << 18);
+  for (let n; (n = await client.read(buffer)) !== null;) {
+    got.push(buffer.slice(0, n));
+    if (got.length % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert(Buffer.concat(got).equals(Buffer.from(answer)));
+  client.close();
+  await quiet(plane);
+});
+
+Deno.test("guard: silent clients don't fill max_connections", async () => {
+  await using backend = greeter("a");
+  await using plane = planeOf([backend], {}, { maxConnections: 2 });
+  using _silent = await silent(plane, 2);
+  await until(() => plane.count(UNFINISHED) === 2);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(await said(plane), "a");
+});
+
+Deno.test("guard: a drain waits for last words", async () => {
+  const answer = new Uint8Array(6 << 20);
+  await using backend = new TcpBackend(async (conn) => {
+    await conn.read(new Uint8Array(8));
+    await writeAll(conn, answer);
+  });
+  await using plane = planeOf([backend]);
+  const client = await Deno.connectTls({
+    ...{ hostname: "localhost", port: plane.port, caCerts: [ca] },
+  });
+  await writeAll(client, Uint8Array.of(1));
+  await client.closeWrite();
+  const drained = () => plane.said.some(({ kind }) => kind === "drained");
+  plane.plane.handle({ kind: "drain" });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert(!drained());
+  assert.equal((await readAll(client)).length, answer.length);
+  client.close();
+  await until(drained);
+});

@@ -45,16 +45,29 @@ class Conn {
 /** A hop of such connections, whose client takes what is said to it, or doesn't. */
 async function made(takes: boolean) {
   const [raw, hop, tls] = [new Conn([], takes), new Conn([7], true), new Conn([], true)];
-  const late = new AbortController();
+  let now = 0;
+  let held = 0;
   const buffers = new Buffers(1 << 20, () => {});
-  const context = { buffers, ticker: { deadline: () => late.signal } } as unknown as Context;
+  const ticker = {
+    get now() {
+      return now;
+    },
+    next: () => turn(),
+  };
+  const sessions = { hold: () => held++, letGo: () => held-- };
+  const context = { buffers, ticker, sessions } as unknown as Context;
   let freed = 0;
   const conn = (each: Conn) => each as unknown as Deno.TcpConn & Deno.TlsConn;
   const link = new Hop(conn(raw), conn(hop), context, () => freed++);
-  assert.equal(await link.secure(conn(tls), { buffer: buffers.take(), length: 3 }), "h2");
+  let moved = 0;
+  const first = { buffer: buffers.take(), length: 3 };
+  assert.equal(await link.secure(conn(tls), first, () => moved++), "h2");
   await turn();
   assert.equal(hop.written.length, 3, "the hello goes ahead");
-  return { raw, hop, tls, late, link, freed: () => freed };
+  assert.equal(moved, takes ? 2 : 1);
+  assert.equal(held, 1);
+  const pass = (ms: number) => now += ms;
+  return { raw, hop, tls, pass, link, freed: () => freed, held: () => held };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve));
@@ -68,15 +81,19 @@ Deno.test("Hop that is cut closes all it has at once", async () => {
 
 Deno.test("Hop stays until its client has the last words, or the time for them is over", async () => {
   for (const takes of [true, false]) {
-    const { raw, hop, tls, late, link, freed } = await made(takes);
+    const { raw, hop, tls, pass, link, freed, held } = await made(takes);
     await link.closeWrite();
     link.close();
     await turn();
     assert.deepEqual([raw.open, hop.open, tls.open, freed()], [true, true, false, 0]);
-    if (takes) hop.end();
-    else late.abort();
+    pass(14_000);
     await turn();
-    assert.deepEqual([raw.open, hop.open, freed()], [false, false, 1]);
+    assert.deepEqual([raw.open, held()], [true, 1]);
+    if (takes) hop.end();
+    else pass(1_000);
+    await turn();
+    await turn();
+    assert.deepEqual([raw.open, hop.open, freed(), held()], [false, false, 1, 0]);
     assert.deepEqual(raw.written, takes ? [7] : []);
   }
 });

@@ -142,6 +142,7 @@ both("tls: a backend's half-close reaches the client, which may go on sending", 
   await writeAll(client, bytes(100_000));
   await client.closeWrite();
   await quiet(plane);
+  await until(() => got.length > 0);
   assert.deepEqual(got, [100_000]);
 });
 
