@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { Greeters } from "./greeters.ts";
 import { handshakeFailed, type Unfinished } from "./handshake.ts";
 import { readHello } from "./hello.ts";
-import { InnerListener } from "./hop.ts";
+import { dismiss, InnerListener } from "./hop.ts";
 import { listenInside } from "./listen.ts";
 import type { Session } from "./session.ts";
 import { TICK_MS } from "./ticker.ts";
@@ -122,7 +122,7 @@ export class Guard {
     session.client = hop;
     if (session.closed) {
       hop.close();
-      void tls.handshake().catch(() => tls.close());
+      dismiss(tls);
       return 0;
     }
     const first = session.first!;

@@ -30,7 +30,7 @@ export class Hop implements Link {
   #closed = false;
   #freed = false;
   #down: Promise<void> = Promise.resolve();
-  #movedAt: number;
+  #movedAt = 0;
 
   /** Takes over the client's connection and the one that leads to the listener. */
   constructor(
@@ -39,7 +39,6 @@ export class Hop implements Link {
     readonly context: Context,
     readonly onFreed: () => void,
   ) {
-    this.#movedAt = context.ticker.now;
     context.sessions.hold(); // a drain waits for last words
   }
 
@@ -51,11 +50,6 @@ export class Hop implements Link {
   /** The client's end. */
   get remoteAddr(): Deno.Addr {
     return this.raw.remoteAddr;
-  }
-
-  /** Has it been closed? */
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /**
@@ -160,8 +154,8 @@ export class InnerListener {
   }
 
   /**
-   * Leads a client here. Gives its connection, whose handshake is still to come, and the end here; undefined where the
-   * process has no room for the hop, which is another session to it, or nobody has come.
+   * Leads a client here. Gives its connection, whose handshake is still to come, and the end here; the counters' cell where
+   * the process has no room for the hop, which is another session to it; undefined where nobody has come.
    * @throws what dialling throws
    */
   async lead(raw: Deno.TcpConn): Promise<{ hop: Hop; tls: Deno.TlsConn } | number | undefined> {
@@ -271,7 +265,7 @@ async function pump(
 }
 
 /** Closes a connection that nobody wants, once its handshake is over: closed before, it would stay open uncounted. */
-function dismiss(conn: Deno.TlsConn): void {
+export function dismiss(conn: Deno.TlsConn): void {
   void conn.handshake().catch(() => {}).then(() => shut(conn));
 }
 

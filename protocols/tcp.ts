@@ -225,15 +225,20 @@ export class TcpServer {
   /** Applies the limits, and counts the session. */
   #take(): boolean {
     const { table, context: { counters } } = this;
-    const take = () => counters.take(PROCESS_SLOT, counters.capacity);
-    if (!take() && !(this.#guard?.makeRoom() && take())) return this.#refuse(OVER_CAPACITY);
-    const takeHere = () => counters.take(table.slot, table.maxConnections);
-    if (!takeHere() && !(this.#guard?.makeRoom() && takeHere())) {
+    if (!this.#hasPlace(PROCESS_SLOT, counters.capacity)) return this.#refuse(OVER_CAPACITY);
+    if (!this.#hasPlace(table.slot, table.maxConnections)) {
       counters.release(PROCESS_SLOT);
       return this.#refuse(OVER_LIMIT);
     }
     counters.add(table.slot, TOTAL);
     return true;
+  }
+
+  /** Takes one of so many places, if need be that of somebody who has been silent for a while. */
+  #hasPlace(slot: number, limit: number): boolean {
+    const { counters } = this.context;
+    return counters.take(slot, limit) ||
+      (this.#guard?.makeRoom() === true && counters.take(slot, limit));
   }
 
   #refuse(reason: number): false {

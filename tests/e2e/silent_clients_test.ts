@@ -63,31 +63,41 @@ async function goodClients(port: number, ca: string, ms: number) {
   return { all: answers.length, good: answers.filter(Boolean).length };
 }
 
-async function attacked(guard: string, descriptors: number, seconds: number) {
-  const wrap = `ulimit -n ${descriptors} && exec {}`;
-  await using folder = new TemporaryFolder();
-  const authority = await Authority.make(folder.path);
-  const { cert, key } = await authority.issue("a", { names: ["localhost"] });
-  const ca = await Deno.readTextFile(authority.ca);
-  await using backend = backendOf();
-  await using twixt = await Twixt.start({
-    config: {
-      workers: 2,
-      api: { enabled: true, bind: "127.0.0.1:0" },
-      servers: {
-        web: { ...staticServer([backend]), tls: { cert_path: cert, key_path: key, guard } },
+/** Starts a TLS server whose parts the stack closes. `ca` is the file of its authority. */
+async function startTls(stack: AsyncDisposableStack, guard: string, wrap?: string) {
+  const folder = stack.use(new TemporaryFolder());
+  const { ca, ...pair } = await madeIn(folder.path);
+  const backend = stack.use(backendOf());
+  const twixt = stack.use(
+    await Twixt.start({
+      config: {
+        workers: 2,
+        api: { enabled: true, bind: "127.0.0.1:0" },
+        servers: { web: { ...staticServer([backend]), tls: { ...pair, guard } } },
       },
-    },
-    wrap,
-  });
-  const port = twixt.port("web");
+      ...wrap === undefined ? {} : { wrap },
+    }),
+  );
+  return { twixt, port: twixt.port("web"), caFile: ca, ca: await Deno.readTextFile(ca) };
+}
+
+async function madeIn(folder: string) {
+  const authority = await Authority.make(folder);
+  const { cert, key } = await authority.issue("a", { names: ["localhost"] });
+  return { ca: authority.ca, cert_path: cert, key_path: key };
+}
+
+async function attacked(guard: string, descriptors: number, seconds: number) {
+  await using stack = new AsyncDisposableStack();
+  const wrap = `ulimit -n ${descriptors} && exec {}`;
+  const { twixt, port, ca, caFile } = await startTls(stack, guard, wrap);
   assert(await served(port, ca));
   const before = await twixt.descriptors();
   let most = 0;
   const watch = setInterval(async () => most = Math.max(most, await twixt.descriptors()), 2_000);
   let result: { all: number; good: number };
   {
-    await using bad = await startBadClients(port, ATTACK, authority.ca);
+    await using bad = await startBadClients(port, ATTACK, caFile);
     result = await goodClients(port, ca, 1_000 * seconds);
     const { refused, guarded_workers } = await twixt.stats("web");
     const { connections } = await bad.stop();
@@ -135,19 +145,8 @@ Deno.test(
 );
 
 Deno.test("500 honest handshakes a second don't bring the guard", options, async () => {
-  await using folder = new TemporaryFolder();
-  const authority = await Authority.make(folder.path);
-  const { cert, key } = await authority.issue("a", { names: ["localhost"] });
-  const ca = await Deno.readTextFile(authority.ca);
-  await using backend = backendOf();
-  await using twixt = await Twixt.start({
-    config: {
-      workers: 2,
-      api: { enabled: true, bind: "127.0.0.1:0" },
-      servers: { web: { ...staticServer([backend]), tls: { cert_path: cert, key_path: key } } },
-    },
-  });
-  const port = twixt.port("web");
+  await using stack = new AsyncDisposableStack();
+  const { twixt, port, ca } = await startTls(stack, "auto");
   const asked: Promise<boolean>[] = [];
   const since = performance.now();
   for (let i = 0; i < 1_500; i++) {
