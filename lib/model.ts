@@ -5,6 +5,7 @@
  */
 
 import type { RoutingSpec } from "./routing_spec.ts";
+import type { BackendsTls, BackendsTlsSpec, TlsSpec, TlsTable } from "./tls_model.ts";
 
 /** Largest weight, priority and limit: counters and limits are 32-bit cells. */
 export const MAX_NUMBER: number = 2 ** 31 - 1;
@@ -16,6 +17,8 @@ export const MAX_LISTED: number = 10_000;
 export type Backend = {
   /** A name or an address literal; IPv6 without brackets. */
   readonly host: string;
+  /** The name that has this address among others. */
+  readonly name?: string | undefined;
   /** 1 to 65535. */
   readonly port: number;
   /** Share of the sessions within its priority; 0 takes none while another has more. Default 1. */
@@ -76,29 +79,6 @@ export type ProxySpec = {
   readonly readMs: number;
 };
 
-/** Where a certificate and its key come from. */
-export type CertificateSpec = {
-  /** Paths of files in PEM form; that of the certificate may hold its chain. */
-  readonly certPath: string;
-  readonly keyPath: string;
-  /** The section that names them: `servers.web.tls`. */
-  readonly at: string;
-};
-
-/** TLS towards the clients of one server. */
-export type TlsSpec = {
-  /** At least one. The first is for clients that ask for no name, or for one that none has. */
-  readonly certificates: readonly CertificateSpec[];
-  /** Protocols to agree on, best first; empty: none is offered. */
-  readonly alpn: readonly string[];
-  /** Longest handshake. Never 0. */
-  readonly handshakeMs: number;
-  /** Handshakes that aren't over, of all workers together, beyond which clients are refused; at least 1. */
-  readonly maxUnfinished: number;
-  /** When hellos are read before TLS is spoken, which lets go of silent clients: `auto` is while there are too many. */
-  readonly guard: "auto" | "always" | "never";
-};
-
 /** A named listener. */
 export type ServerSpec = {
   readonly name: string;
@@ -115,6 +95,8 @@ export type ServerSpec = {
   readonly proxy?: ProxySpec | undefined;
   /** Absent: clients speak plainly. */
   readonly tls?: TlsSpec | undefined;
+  /** Absent: backends speak plainly. */
+  readonly backendsTls?: BackendsTlsSpec | undefined;
   /** What happens to the sessions of a backend that leaves the pool. */
   readonly onRemove: "finish" | "close";
 };
@@ -230,8 +212,10 @@ export type ConfigDocument = {
 export type Member = {
   /** Its place in the shared counters. */
   readonly slot: number;
-  /** The name as configured, for logs. */
+  /** The name as configured, or one of its addresses where it has several, for logs. */
   readonly host: string;
+  /** The name, where it has several addresses. */
+  readonly name?: string | undefined;
   /** The address to dial. */
   readonly address: string;
   readonly port: number;
@@ -250,26 +234,10 @@ export type PoolTable = {
   readonly members: readonly Member[];
 };
 
-/** A certificate by value, for workers, which can't read files. Its key is never logged or shown. */
-export type Certificate = {
-  /** The names that it is for, in lower case; `*.example.com` for all that have one label more. */
-  readonly names: readonly string[];
-  /** Both in PEM form. */
-  readonly cert: string;
-  readonly key: string;
-};
-
-/** TLS of a server as workers use it. */
-export type TlsTable = Omit<TlsSpec, "certificates" | "maxUnfinished"> & {
-  /** At least one; the first is the default. */
-  readonly certificates: readonly Certificate[];
-  /** The share of one worker, at least 1. */
-  readonly maxUnfinished: number;
-};
-
 /** A server as workers use it. */
-export type ServerTable = Omit<ServerSpec, "bind" | "tls"> & {
+export type ServerTable = Omit<ServerSpec, "bind" | "tls" | "backendsTls"> & {
   readonly tls?: TlsTable | undefined;
+  readonly backendsTls?: BackendsTls | undefined;
   /** Its place in the shared counters. */
   readonly slot: number;
   /** The address with the real port. */

@@ -211,7 +211,8 @@ export class Pool {
     if (isIP(backend.host) !== 0) return [{ backend, address: backend.host }];
     const addresses = this.options.names.addresses(backend.host) ?? [];
     if (addresses.length < 2) return [{ backend, address: addresses[0] }];
-    return addresses.map((host) => ({ backend: { ...backend, host }, address: host }));
+    const { host: name } = backend;
+    return addresses.map((host) => ({ backend: { ...backend, host, name }, address: host }));
   }
 
   #watchNames(hosts: readonly string[]): void {

@@ -1,7 +1,9 @@
 import { messageOf, StartError } from "./errors.ts";
 import type { Log } from "./log.ts";
-import type { ServerSpec, ServerTable, TlsSpec, TlsTable } from "./model.ts";
-import { type ReadCertificates, readCertificates } from "./source/certificates.ts";
+import type { ServerSpec, ServerTable } from "./model.ts";
+import type { BackendsTls, Certificate, TlsSpec } from "./tls_model.ts";
+import { readBackendsTls } from "./source/backends_tls.ts";
+import { readCertificates } from "./source/certificates.ts";
 
 /** What certificates are read with. */
 export type ServerCertificatesOptions = {
@@ -14,8 +16,15 @@ export type ServerCertificatesOptions = {
 
 /** A server that listens. */
 type Listening = { readonly spec: ServerSpec; readonly table: ServerTable };
-/** Its certificates. */
-type InUse = { readonly spec: TlsSpec; readonly table: TlsTable };
+
+/** The part of a server's table that comes from files. */
+export type Secured = Pick<ServerTable, "tls" | "backendsTls">;
+
+/** What those files say. */
+type Material = {
+  readonly certificates?: readonly Certificate[] | undefined;
+  readonly backendsTls?: BackendsTls | undefined;
+};
 
 /** The certificates of the servers that speak TLS: read when they start, and again and again. */
 export class ServerCertificates {
@@ -26,34 +35,32 @@ export class ServerCertificates {
   constructor(readonly options: ServerCertificatesOptions) {}
 
   /**
-   * For servers that are new or have changed, by name: undefined where one speaks plainly. Where files are those that are
-   * in use and can't be used any more, what was read before stays.
+   * For servers that are new or have changed, by name. Where files are those that are in use and can't be used any more,
+   * what was read before stays.
    * @throws StartError when one can't be used.
    */
   async readAll(
     specs: readonly ServerSpec[],
     listening: ReadonlyMap<string, Listening>,
-  ): Promise<ReadonlyMap<string, TlsTable | undefined>> {
-    const found = new Map<string, TlsTable | undefined>();
-    for (const spec of specs) {
-      found.set(spec.name, spec.tls && await this.#read(spec.name, spec.tls, listening));
-    }
+  ): Promise<ReadonlyMap<string, Secured>> {
+    const found = new Map<string, Secured>();
+    for (const spec of specs) found.set(spec.name, await this.#read(spec, listening));
     return found;
   }
 
-  async #read(
-    name: string,
-    tls: TlsSpec,
-    listening: ReadonlyMap<string, Listening>,
-  ): Promise<TlsTable> {
-    const inUse = inUseOf(listening.get(name));
-    if (inUse && JSON.stringify(inUse.spec.certificates) === JSON.stringify(tls.certificates)) {
-      const { certificates } = await this.#renewed(name, inUse) ?? inUse.table;
-      return this.#table(tls, certificates);
+  async #read(spec: ServerSpec, listening: ReadonlyMap<string, Listening>): Promise<Secured> {
+    const server = listening.get(spec.name);
+    if (server !== undefined && files(server.spec) === files(spec)) {
+      const material = await this.#renewed(server) ?? materialOf(server.table);
+      return this.#secured(spec, material);
     }
-    const read = await readCertificates(tls.certificates, this.options.wallTime());
-    this.#taken(name, read);
-    return this.#table(tls, read.certificates);
+    const { material, warnings } = await read(spec, this.options.wallTime());
+    this.#warn(spec.name, warnings);
+    return this.#secured(spec, material);
+  }
+
+  #warn(server: string, warnings: readonly string[]): void {
+    for (const warning of warnings) this.options.log.warning(warning, { server });
   }
 
   /**
@@ -64,36 +71,37 @@ export class ServerCertificates {
    */
   async renewAll<T extends Listening>(
     servers: readonly T[],
-    use: (server: T, tls: TlsTable) => Promise<boolean>,
+    use: (server: T, secured: Secured) => Promise<boolean>,
     signal?: AbortSignal,
   ): Promise<boolean> {
     let all = true;
     for (const server of servers) {
-      const inUse = inUseOf(server);
-      if (inUse === undefined) continue;
-      const tls = await this.#renewed(server.spec.name, inUse);
+      const { name } = server.spec;
+      const material = await this.#renewed(server);
       if (signal?.aborted) return false;
-      if (tls !== undefined) {
-        if (await use(server, tls)) {
-          this.options.log.info("certificates renewed", { server: server.spec.name });
+      if (material !== undefined) {
+        if (await use(server, this.#secured(server.spec, material))) {
+          this.options.log.info("certificates renewed", { server: name });
         } else all = false;
       }
-      if (this.#told.has(server.spec.name)) all = false;
+      if (this.#told.has(name)) all = false;
     }
     return all;
   }
 
   /** What a running server's files say now; undefined where that is nothing new, or can't be used, which is logged once. */
-  async #renewed(name: string, { spec, table }: InUse): Promise<TlsTable | undefined> {
+  async #renewed({ spec, table }: Listening): Promise<Material | undefined> {
+    const { name } = spec;
+    if (spec.tls === undefined && spec.backendsTls === undefined) return undefined;
     try {
-      const read = await readCertificates(spec.certificates, this.options.wallTime());
+      const { material, warnings } = await read(spec, this.options.wallTime());
       const recovered = this.#told.delete(name);
-      if (JSON.stringify(read.certificates) === JSON.stringify(table.certificates)) {
+      if (JSON.stringify(material) === JSON.stringify(materialOf(table))) {
         if (recovered) this.options.log.info("certificates can be used again", { server: name });
         return undefined;
       }
-      this.#taken(name, read);
-      return this.#table(spec, read.certificates);
+      this.#warn(name, warnings);
+      return material;
     } catch (error) {
       this.#failed(name, error);
       return undefined;
@@ -103,10 +111,6 @@ export class ServerCertificates {
   /** Forgets a server that has gone. */
   forget(name: string): void {
     this.#told.delete(name);
-  }
-
-  #taken(name: string, { warnings }: ReadCertificates): void {
-    for (const warning of warnings) this.options.log.warning(warning, { server: name });
   }
 
   #failed(name: string, error: unknown): void {
@@ -120,22 +124,43 @@ export class ServerCertificates {
     });
   }
 
-  #table(spec: TlsSpec, certificates: TlsTable["certificates"]): TlsTable {
+  #secured({ tls }: ServerSpec, { certificates, backendsTls }: Material): Secured {
+    return {
+      ...tls && certificates ? { tls: this.#table(tls, certificates) } : {},
+      ...backendsTls ? { backendsTls } : {},
+    };
+  }
+
+  #table(spec: TlsSpec, certificates: readonly Certificate[]): Secured["tls"] {
     const { alpn, handshakeMs, maxUnfinished, guard } = spec;
     const share = Math.ceil(maxUnfinished / this.options.workers);
     return { certificates, alpn, handshakeMs, guard, maxUnfinished: share };
   }
 }
 
-/** The files of all certificates and keys of servers. */
-export function filesOf(servers: Iterable<Listening>): string[] {
-  return [...servers].flatMap(({ spec: { tls } }) =>
-    (tls?.certificates ?? []).flatMap(({ certPath, keyPath }) => [certPath, keyPath])
-  );
+/** Reads a server's files. @throws StartError */
+async function read({ tls, backendsTls }: ServerSpec, nowMs: number) {
+  const own = tls && await readCertificates(tls.certificates, nowMs);
+  const towards = backendsTls && await readBackendsTls(backendsTls, nowMs);
+  const material: Material = { certificates: own?.certificates, backendsTls: towards?.tls };
+  return { material, warnings: [...own?.warnings ?? [], ...towards?.warnings ?? []] };
 }
 
-/** The certificates that a server uses; undefined where it speaks plainly. */
-function inUseOf(server: Listening | undefined): InUse | undefined {
-  const { spec, table } = server ?? {};
-  return spec?.tls && table?.tls && { spec: spec.tls, table: table.tls };
+/** The files of all certificates, keys and authorities of servers. */
+export function filesOf(servers: Iterable<Listening>): string[] {
+  return [...servers].flatMap(({ spec: { tls, backendsTls } }) => {
+    const pairs = [...tls?.certificates ?? [], ...backendsTls?.pair ? [backendsTls.pair] : []];
+    const ca = backendsTls?.caPath;
+    return [...pairs.flatMap(({ certPath, keyPath }) => [certPath, keyPath]), ...ca ? [ca] : []];
+  });
+}
+
+/** What a server says of its files: where that is the same, the same files are read. */
+function files({ tls, backendsTls }: ServerSpec): string {
+  return JSON.stringify([tls?.certificates, backendsTls]);
+}
+
+/** What a server's files said when its table was made. */
+function materialOf({ tls, backendsTls }: ServerTable): Material {
+  return { certificates: tls?.certificates, backendsTls };
 }

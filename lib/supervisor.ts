@@ -2,13 +2,13 @@ import { messageOf } from "./errors.ts";
 import { printHostPort } from "./address.ts";
 import { keyWidth } from "./client_key.ts";
 import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
-import type { Config, ServerSpec, ServerTable, TlsTable } from "./model.ts";
+import type { Config, ServerSpec, ServerTable } from "./model.ts";
 import type { PoolStatus, ServerStatus } from "./status.ts";
 import type { Overlay } from "./overlay.ts";
 import { probeAll } from "./net/probe.ts";
 import { poolsOf } from "./routes.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
-import { filesOf, ServerCertificates } from "./server_certificates.ts";
+import { filesOf, type Secured, ServerCertificates } from "./server_certificates.ts";
 import { GUARDED, UNFINISHED } from "./stats/layout.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
@@ -125,12 +125,12 @@ export class Supervisor {
   }
 
   #renew(servers: Iterable<Running>, signal?: AbortSignal): Promise<boolean> {
-    const use = (running: Running, tls: TlsTable) => this.#useCertificates(running, tls);
+    const use = (running: Running, secured: Secured) => this.#useCertificates(running, secured);
     return this.#certificates.renewAll([...servers], use, signal);
   }
 
-  async #useCertificates(running: Running, tls: TlsTable): Promise<boolean> {
-    const table = { ...running.table, tls };
+  async #useCertificates(running: Running, secured: Secured): Promise<boolean> {
+    const table = { ...running.table, ...secured };
     try {
       await this.options.workers.serve(table);
       this.#servers.set(table.name, { ...running, table });
@@ -231,14 +231,14 @@ export class Supervisor {
   async #listen(
     diff: ConfigDiff,
     ports: Map<string, number>,
-    secured: ReadonlyMap<string, TlsTable | undefined>,
+    secured: ReadonlyMap<string, Secured>,
   ): Promise<void> {
     const before = new Map(this.#servers);
     const touched: string[] = [];
     try {
       for (const spec of [...diff.servers.added, ...diff.servers.changed]) {
         touched.push(spec.name);
-        await this.#serve(spec, ports.get(spec.name)!, secured.get(spec.name));
+        await this.#serve(spec, ports.get(spec.name)!, secured.get(spec.name)!);
       }
     } catch (error) {
       for (const name of touched) if (!before.has(name)) await this.#stopServer(name);
@@ -248,14 +248,14 @@ export class Supervisor {
     }
   }
 
-  async #serve(spec: ServerSpec, port: number, tls: TlsTable | undefined): Promise<void> {
-    const { bind, tls: _paths, ...rest } = spec;
+  async #serve(spec: ServerSpec, port: number, secured: Secured): Promise<void> {
+    const { bind, tls: _tls, backendsTls: _backendsTls, ...rest } = spec;
     const running = this.#servers.get(spec.name);
     const slot = running?.table.slot ?? this.options.slots.needed();
     const { hostname } = bind;
     const table: ServerTable = {
       ...rest,
-      ...tls === undefined ? {} : { tls },
+      ...secured,
       ...{ slot, hostname, port, keyWidth: keyWidth(bind) },
     };
     const meter = running?.meter ??

@@ -39,14 +39,20 @@ async function dialMember(session: Session, limitMs: number): Promise<Outcome> {
   const { context } = session;
   const member = session.member!;
   try {
-    const conn = await dial(member.address, member.port, context.ticker.deadline(limitMs));
+    const deadline = context.ticker.deadline(limitMs);
+    const conn = await dial(member.address, member.port, deadline);
     if (session.closed) {
       conn.close();
       return "closed";
     }
     session.upstream = conn;
-    const { proxy } = session.server;
+    const { proxy, backendsTls: tls } = session.server;
     if (proxy?.send) await sendProxyHeader(session, proxy.send);
+    if (tls !== undefined) {
+      const { speakTls } = await import("./backend_tls.ts");
+      const link = session.upstream = speakTls(conn, member, tls, context.buffers);
+      await link.handshake("secureConnect", deadline);
+    }
     context.counters.add(member.slot, TOTAL);
     return session.closed ? "closed" : "connected";
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type Asked, NOTHING_ASKED } from "../lib/routes.ts";
-import type { ServerTable, TlsTable } from "../lib/model.ts";
+import type { ServerTable } from "../lib/model.ts";
+import type { TlsTable } from "../lib/tls_model.ts";
 import { HANDSHAKE_TIMED_OUT, OVER_UNFINISHED } from "../lib/stats/layout.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import type { Context } from "./context.ts";

@@ -1,4 +1,5 @@
-import type { Certificate, ServerTable, TlsTable } from "../lib/model.ts";
+import type { ServerTable } from "../lib/model.ts";
+import type { Certificate, TlsTable } from "../lib/tls_model.ts";
 import { choiceOf } from "../lib/net/certificate_choice.ts";
 
 /** Connections that the kernel keeps for us until we accept them; its own limit is net.core.somaxconn. */

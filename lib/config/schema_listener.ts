@@ -121,6 +121,15 @@ export type TlsKeys = {
   readonly guard: "auto" | "always" | "never";
 };
 
+/** `[servers.NAME.backends_tls]`. */
+export type BackendsTlsKeys =
+  & Pick<TlsKeys, "ciphers" | "min_version" | "max_version" | "cert_path" | "key_path">
+  & {
+    readonly ignore_verify: boolean;
+    readonly server_name: string;
+    readonly root_ca_cert_path?: string;
+  };
+
 /** Versions as gobetween writes them. */
 export type TlsVersion = typeof TLS_VERSIONS[number];
 
@@ -133,14 +142,31 @@ function isProtocol(name: string): boolean {
 const backendsTls: Inner = {
   section: {
     at: "servers.*.backends_tls",
-    summary: "Speaks TLS to the backends.",
+    summary: "Speaks TLS with the backends, whatever is spoken with clients, and verifies them: " +
+      "their certificate must be for the host in their address. Health checks have keys of their own. " +
+      "More in [tls.md](tls.md#tls-with-backends).",
     keys: {
-      ignore_verify: flag("Takes any certificate.").default(false),
+      ignore_verify: flag("Takes any certificate, whoever has issued it.").default(false),
+      server_name: text(
+        "The name that backends are asked for and that their certificates must have; their host's if empty.",
+      ).default(""),
       root_ca_cert_path: text("The file of the authorities to trust, PEM.").optional()
-        .meta({ otherwise: "the system's" }),
-      cert_path: text("The file of our certificate, PEM.").optional().meta({ otherwise: "none" }),
+        .meta({ otherwise: "the usual ones" }),
+      cert_path: text("The file of our certificate, PEM, with key_path or not at all.").optional()
+        .meta({ otherwise: "none" }),
       key_path: text("The file of its key, PEM.").optional().meta({ otherwise: "none" }),
       ...tlsCommon,
+      min_version: version(
+        "The oldest version of TLS that is spoken; older than 1.2 is raised.",
+        '`"tls1.2"`',
+      ),
+      max_version: version(
+        "The newest version of TLS that is spoken; older than 1.2 is refused.",
+        '`"tls1.3"`',
+      ),
+      session_tickets: flag("Sessions with backends aren't resumed, whatever it says.").default(
+        true,
+      ),
     },
     sections: [],
   },

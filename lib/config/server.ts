@@ -8,7 +8,7 @@ import type { Path, Report } from "./report.ts";
 import { checkPool, type ReadRoutes, readRoutes } from "./routes.ts";
 import { listenerSections, type ProxyProtocolKeys, type SniKeys } from "./schema_listener.ts";
 import * as schema from "./schema.ts";
-import { tlsOf } from "./tls.ts";
+import { backendsTlsOf, tlsOf } from "./tls.ts";
 
 /** What servers need to know of the rest of the file. */
 export type Surroundings = {
@@ -50,6 +50,7 @@ export function readServer(
   const inner = readListener(given, path, report);
   const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
   const tls = tlsOf(inner["tls"], given, path, report);
+  const backendsTls = backendsTlsOf(inner["backends_tls"], path, report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const routing = routingOf(inner["sni"], routes);
   const canonical = {
@@ -71,6 +72,7 @@ export function readServer(
       access: access.spec,
       ...proxy === undefined ? {} : { proxy },
       ...tls === undefined ? {} : { tls },
+      ...backendsTls === undefined ? {} : { backendsTls },
       onRemove: values.on_remove ?? "finish",
     },
     ...own === undefined ? {} : { pool: own },

@@ -1,9 +1,9 @@
-/** `[servers.NAME.tls]`: what it means, and what of it the runtime can't do. */
-import type { CertificateSpec, TlsSpec } from "../model.ts";
+/** `[servers.NAME.tls]` and `backends_tls`: what they mean, and what of it the runtime can't do. */
+import type { BackendsTlsSpec, CertificateSpec, TlsSpec } from "../tls_model.ts";
 import { quote } from "./issues.ts";
 import { isTable, type Read, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
-import type { TlsKeys, TlsVersion } from "./schema_listener.ts";
+import type { BackendsTlsKeys, TlsKeys, TlsVersion } from "./schema_listener.ts";
 import { suggest } from "./suggest.ts";
 
 /** Suites of TLS 1.2 that are always offered. */
@@ -61,6 +61,37 @@ export function tlsOf(
   };
 }
 
+/** The TLS towards a server's backends from its section, undefined without one; what is wrong is reported. */
+export function backendsTlsOf(
+  read: Read<Record<string, unknown>> | undefined,
+  path: Path,
+  report: Report,
+): BackendsTlsSpec | undefined {
+  if (read === undefined) return undefined;
+  const at = [...path, "backends_tls"];
+  const keys = read.values as Partial<BackendsTlsKeys>;
+  refuseOldVersions(keys, at, report);
+  refuseCiphers(keys.ciphers ?? [], [...at, "ciphers"], report);
+  if (keys.ignore_verify) {
+    const hint = "give root_ca_cert_path, or server_name";
+    report.warn([...at, "ignore_verify"], `anybody can pose as a backend\n${hint}`);
+  }
+  const { cert_path: certPath = "", key_path: keyPath = "" } = keys;
+  if ((certPath === "") !== (keyPath === "")) {
+    const [has, lacks] = keyPath === "" ? ["cert_path", "key_path"] : ["key_path", "cert_path"];
+    report.error([...at, has!], `is given without ${lacks}\ngive both or none`);
+  }
+  return {
+    at: at.join("."),
+    insecure: keys.ignore_verify ?? false,
+    ...keys.root_ca_cert_path ? { caPath: keys.root_ca_cert_path } : {},
+    ...certPath === "" ? {} : { pair: { certPath, keyPath, at: at.join(".") } },
+    ...keys.server_name ? { serverName: keys.server_name } : {},
+    ...keys.min_version === "tls1.3" ? { minVersion: "TLSv1.3" } : {},
+    ...keys.max_version === "tls1.2" ? { maxVersion: "TLSv1.2" } : {},
+  };
+}
+
 function certificatesOf(
   keys: Partial<TlsKeys>,
   at: Path,
@@ -94,22 +125,30 @@ function names(raw: unknown, keys: readonly string[]): boolean {
 
 const BOTH = "TLS 1.2 and 1.3 are both spoken, always";
 
-function refuseVersions(
-  { min_version: min, max_version: max }: Partial<TlsKeys>,
-  at: Path,
-  report: Report,
-): void {
-  const old = (version: TlsVersion | undefined) => version === "tls1" || version === "tls1.1";
-  if (old(min)) report.warn([...at, "min_version"], `${quote(min)} is raised to "tls1.2"\n${BOTH}`);
-  if (min === "tls1.3") {
+/** For the runtime's own TLS, which speaks both. */
+function refuseVersions(keys: Partial<TlsKeys>, at: Path, report: Report): void {
+  refuseOldVersions(keys, at, report, BOTH);
+  if (keys.min_version === "tls1.3") {
     report.error([...at, "min_version"], `"tls1.3" can't be enforced\n${BOTH}; write "tls1.2"`);
   }
-  if (old(max)) {
-    const text = `${quote(max)} can't be spoken\n${BOTH}; leave it out`;
-    report.error([...at, "max_version"], text);
-  }
-  if (max === "tls1.2") {
+  if (keys.max_version === "tls1.2") {
     report.warn([...at, "max_version"], `"tls1.2" is raised to "tls1.3"\n${BOTH}`);
+  }
+}
+
+function refuseOldVersions(
+  { min_version: min, max_version: max }: Pick<TlsKeys, "min_version" | "max_version">,
+  at: Path,
+  report: Report,
+  hint = "TLS 1.2 and 1.3 can be spoken",
+): void {
+  const old = (version: TlsVersion | undefined) => version === "tls1" || version === "tls1.1";
+  if (old(min)) report.warn([...at, "min_version"], `${quote(min)} is raised to "tls1.2"\n${hint}`);
+  if (old(max)) {
+    report.error([...at, "max_version"], `${quote(max)} can't be spoken\n${hint}; leave it out`);
+  }
+  if (min === "tls1.3" && max === "tls1.2") {
+    report.error([...at, "max_version"], `"tls1.2" is less than min_version, "tls1.3"\n${hint}`);
   }
 }
 

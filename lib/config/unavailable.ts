@@ -26,7 +26,6 @@ export const unavailable: readonly Unavailable[] = [
   { at: "servers.*.tls.acme_hosts" },
   { at: "servers.*.tls.client_auth", covers: ["client_ca_path"] },
   { at: "servers.*.tls.client_ca_path" },
-  { at: "servers.*.backends_tls" },
   { at: "servers.*.udp" },
   { at: "servers.*.forward", value: "kernel" },
 ];

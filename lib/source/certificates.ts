@@ -1,7 +1,7 @@
 /** Certificates of servers as they are on the disk: read, judged, and made into values that workers can use. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { messageOf, StartError } from "../errors.ts";
-import type { Certificate, CertificateSpec } from "../model.ts";
+import type { Certificate, CertificateSpec } from "../tls_model.ts";
 import { readPlainFile } from "./plain_file.ts";
 
 /** Certificates, and what is odd about them without keeping them from being used, one line each. */
@@ -30,7 +30,7 @@ export async function readCertificates(
   for (const spec of specs) {
     const cert = await textOf(spec.certPath, `${spec.at}.cert_path`);
     const key = await textOf(spec.keyPath, `${spec.at}.key_path`);
-    const leaf = leafOf(cert, spec);
+    const leaf = certificatesIn(cert, spec.certPath, `${spec.at}.cert_path`)[0]!;
     const privateKey = keyOf(key, spec);
     if (!belong(leaf, privateKey)) {
       const message = `${spec.at}.key_path: ${spec.keyPath} is not the key of ${spec.certPath}`;
@@ -43,7 +43,8 @@ export async function readCertificates(
   return { certificates, warnings };
 }
 
-async function textOf(path: string, at: string): Promise<string> {
+/** The text of a file. @throws StartError that names the key of the configuration, too */
+export async function textOf(path: string, at: string): Promise<string> {
   try {
     return await readPlainFile(path);
   } catch (error) {
@@ -54,24 +55,25 @@ async function textOf(path: string, at: string): Promise<string> {
 
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** The first certificate of a chain, when all of it can be read. */
-function leafOf(text: string, { certPath, at }: CertificateSpec): X509Certificate {
+/**
+ * The certificates in a text, at least one; `at` is the key of the configuration that names the file.
+ * @throws StartError where one can't be read, or there is none
+ */
+export function certificatesIn(text: string, path: string, at: string): X509Certificate[] {
   const blocks = text.match(CERTIFICATES) ?? [];
-  const chain = blocks.map((block, i) => {
+  if (blocks.length === 0) {
+    const message = `${at}: ${path} holds no CERTIFICATE in PEM form`;
+    throw new StartError(message, "convert it: openssl x509 -inform DER -in … -out …", true);
+  }
+  return blocks.map((block, i) => {
     try {
       return new X509Certificate(block);
     } catch {
       const which = blocks.length === 1 ? "a certificate" : `a certificate, the ${i + 1}. in it,`;
-      const message = `${at}.cert_path: ${certPath} has ${which} that can't be read`;
+      const message = `${at}: ${path} has ${which} that can't be read`;
       throw new StartError(message, "look at it: openssl x509 -text -noout -in …", true);
     }
   });
-  if (chain[0] !== undefined) return chain[0];
-  throw new StartError(
-    `${at}.cert_path: ${certPath} holds no CERTIFICATE in PEM form`,
-    "convert it: openssl x509 -inform DER -in … -out …",
-    true,
-  );
 }
 
 function keyOf(text: string, { keyPath, at }: CertificateSpec): KeyObject {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHash, randomFillSync } from "node:crypto";
 import { needs, run, runHashed } from "../support/real.ts";
 import { Balanced } from "./_balanced.ts";
-import { Daemon, Folder, freePort, unprivileged } from "./_daemon.ts";
+import { Folder, freePort } from "./_daemon.ts";
+import { startServers } from "./_nginx.ts";
 
 const options = needs(["nginx", "curl", "wrk", "setpriv"]);
 const FILE_BYTES = 100 * 1024 * 1024;
@@ -16,29 +17,10 @@ async function startNginx(
   const file = randomFillSync(new Uint8Array(FILE_BYTES));
   await Deno.writeFile(`${path}/large`, file);
   await Deno.writeTextFile(`${path}/small`, "a small file\n");
-  await Deno.writeTextFile(`${path}/nginx.conf`, configuration(path, ports));
-  const argv = ["nginx", "-p", path, "-c", `${path}/nginx.conf`, "-e", "stderr"] as const;
-  stack.use(await Daemon.start(unprivileged(argv), ports[1]!));
+  const servers = ports.map((port) => `listen 127.0.0.1:${port} backlog=1024; root ${path};`);
+  await startServers(stack, path, servers, ports[1]!);
   const balanced = stack.use(await Balanced.start(ports.map((port) => `127.0.0.1:${port}`)));
   return { balanced, sha256: createHash("sha256").update(file).digest("hex") };
-}
-
-function configuration(path: string, ports: readonly number[]): string {
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  return `
-    daemon off;
-    worker_processes 1;
-    pid ${path}/nginx.pid;
-    events { worker_connections 4096; }
-    http {
-      access_log off;
-      ${temporary.map((name) => `${name}_temp_path ${path}/${name};`).join("\n")}
-      ${
-    ports.map((port) => `server { listen 127.0.0.1:${port} backlog=1024; root ${path}; }`).join(
-      "\n",
-    )
-  }
-    }`;
 }
 
 Deno.test("nginx: 100 MB come through byte by byte, four at a time", options, async () => {

@@ -211,8 +211,8 @@ Deno.test("health survives discovery updates; a pool without checks has no dead 
   pool.stop(1);
 });
 
-Deno.test("a name becomes its address, several addresses become several backends", async () => {
-  const { start, clock, world, addresses } = setUp();
+Deno.test("a name becomes its address, several addresses become several backends, which keep the name", async () => {
+  const { start, clock, tables, world, addresses } = setUp();
   world.lists = [[backend("one.test"), backend("10.0.0.9"), backend("not.yet")]];
   world.hosts = { "one.test": ["10.1.0.1"] };
   const pool = start();
@@ -230,6 +230,11 @@ Deno.test("a name becomes its address, several addresses become several backends
     "10.1.0.1:80",
     "10.1.0.2:80",
     "10.2.0.1:80",
+  ]);
+  const named = tables.at(-1)!.members.filter(({ name }) => name !== undefined);
+  assert.deepEqual(named.map(({ name, host }) => `${name} ${host}`).sort(), [
+    "one.test 10.1.0.1",
+    "one.test 10.1.0.2",
   ]);
   pool.stop(1);
 });

@@ -1,6 +1,7 @@
 /** TLS with clients whose hellos are read first: what only the hop can do, and when it is switched on and off. */
 import assert from "node:assert/strict";
-import type { ServerTable, TlsTable } from "../../../lib/model.ts";
+import type { ServerTable } from "../../../lib/model.ts";
+import type { TlsTable } from "../../../lib/tls_model.ts";
 import {
   ACTIVE,
   BAD_PROXY_HEADER,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Certificate } from "../../../lib/model.ts";
+import type { Certificate } from "../../../lib/tls_model.ts";
 import { greeter, readAll, until, writeAll } from "../../support/backends.ts";
 import { certificate } from "../../support/certificates.ts";
 import {

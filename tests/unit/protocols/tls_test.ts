@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Certificate, ServerTable, TlsTable } from "../../../lib/model.ts";
+import type { ServerTable } from "../../../lib/model.ts";
+import type { Certificate, TlsTable } from "../../../lib/tls_model.ts";
 import {
   ACTIVE,
   DENIED,

@@ -170,3 +170,60 @@ Deno.test("[servers.NAME.proxy_protocol] that says neither version nor accept_fr
     assert.match(problem!, /proxy_protocol: says nothing\n/);
   }
 });
+
+/** A server whose backends speak TLS by this section, and what is said about it. */
+function loadBackends(section: string) {
+  const text =
+    '[servers.a]\nbind = ":1"\ndiscovery = { kind = "static", static_list = ["b:1"] }\n' +
+    `[servers.a.backends_tls]\n${section}\n`;
+  try {
+    const { config, warnings } = loadConfig(text, { file: "x", format: "toml", kinds });
+    return { spec: config.servers.get("a")!.backendsTls, said: warnings.map(printProblem) };
+  } catch (error) {
+    assert(error instanceof ConfigError);
+    return { said: error.problems.map(printProblem) };
+  }
+}
+
+const TOWARDS = "servers.a.backends_tls";
+
+Deno.test("[servers.NAME.backends_tls] verifies unless it is told not to, which is warned of", () => {
+  assert.deepEqual(loadBackends(""), { spec: { at: TOWARDS, insecure: false }, said: [] });
+  const { spec, said } = loadBackends("ignore_verify = true");
+  assert.deepEqual(spec, { at: TOWARDS, insecure: true });
+  assert.match(said.join(), /ignore_verify: anybody can pose as a backend\n.*root_ca_cert_path/);
+});
+
+Deno.test("[servers.NAME.backends_tls] takes authorities, a certificate, a name and versions", () => {
+  const { spec, said } = loadBackends(
+    'root_ca_cert_path = "ca.pem"\ncert_path = "c.pem"\nkey_path = "k.pem"\n' +
+      'server_name = "b.test"\nmin_version = "tls1.3"\nmax_version = "tls1.3"',
+  );
+  assert.deepEqual(said, []);
+  assert.deepEqual(spec, {
+    ...{ at: TOWARDS, insecure: false, caPath: "ca.pem", serverName: "b.test" },
+    ...{ pair: { certPath: "c.pem", keyPath: "k.pem", at: TOWARDS }, minVersion: "TLSv1.3" },
+  });
+  assert.equal(loadBackends('max_version = "tls1.2"').spec?.maxVersion, "TLSv1.2");
+  assert.match(loadBackends('min_version = "tls1"').said.join(), /"tls1" is raised to "tls1.2"/);
+});
+
+Deno.test.each(
+  [
+    ["no key", 'cert_path = "c.pem"', /cert_path: is given without key_path\n.*both or none/],
+    ["no certificate", 'key_path = "c.pem"', /key_path: is given without cert_path/],
+    ["an old version", 'max_version = "tls1.1"', /max_version: "tls1.1" can't be spoken/],
+    [
+      "no version at all",
+      'min_version = "tls1.3"\nmax_version = "tls1.2"',
+      /max_version: "tls1.2" is less than min_version/,
+    ],
+    ["fewer suites", `ciphers = ["${SUITES[0]}"]`, /ciphers: can't be enforced/],
+    ["a misspelt key", 'server_nme = "x"', /server_nme: is not a key/],
+  ] as const,
+)("[servers.NAME.backends_tls] with %s is refused by name", (_what, section, wanted) => {
+  const { said, spec } = loadBackends(section);
+  assert.equal(spec, undefined);
+  assert.equal(said.length, 1, said.join("\n"));
+  assert.match(said[0]!, wanted);
+});

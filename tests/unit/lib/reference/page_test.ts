@@ -49,6 +49,7 @@ Deno.test("referencePage() has each section once, in the order of the file", () 
     ...[
       "`[servers.NAME.sni]`",
       "`[servers.NAME.tls]`",
+      "`[servers.NAME.backends_tls]`",
       "`[servers.NAME.access]`",
       "`[servers.NAME.proxy_protocol]`",
       "`[servers.NAME.routes]`",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StartError } from "../../../../lib/errors.ts";
-import type { Certificate } from "../../../../lib/model.ts";
+import type { Certificate } from "../../../../lib/tls_model.ts";
 import { readCertificates } from "../../../../lib/source/certificates.ts";
 import { Authority } from "../../../support/certificates.ts";
 import { run } from "../../../support/real.ts";

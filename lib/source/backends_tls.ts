@@ -1,0 +1,42 @@
+import { StartError } from "../errors.ts";
+import type { BackendsTls, BackendsTlsSpec } from "../tls_model.ts";
+import { certificatesIn, readCertificates, textOf } from "./certificates.ts";
+
+/**
+ * Reads the files that a server speaks TLS to its backends with. `warnings`: what is odd about them, one line each.
+ * @param nowMs Milliseconds since 1970.
+ * @throws StartError that names the key of the configuration and the file.
+ */
+export async function readBackendsTls(
+  { at, insecure, caPath, pair, serverName, minVersion, maxVersion }: BackendsTlsSpec,
+  nowMs: number,
+): Promise<{ readonly tls: BackendsTls; readonly warnings: readonly string[] }> {
+  if (!suits(Deno.version.deno)) {
+    const message = `${at}: this runtime, Deno ${Deno.version.deno}, doesn't verify backends`;
+    throw new StartError(message, "run Twixt with Deno 2.9 or newer, or build it with that", true);
+  }
+  const own = pair && await readCertificates([pair], nowMs);
+  const { cert, key } = own?.certificates[0] ?? {};
+  const tls = {
+    rejectUnauthorized: !insecure,
+    ...caPath ? { ca: await authorities(caPath, `${at}.root_ca_cert_path`) } : {},
+    ...cert && key ? { cert, key } : {},
+    ...serverName ? { serverName } : {},
+    ...minVersion ? { minVersion } : {},
+    ...maxVersion ? { maxVersion } : {},
+  };
+  return { tls, warnings: own?.warnings ?? [] };
+}
+
+/** The authorities in a file. @throws StartError where there are none, or one can't be read */
+export async function authorities(path: string, at: string): Promise<string> {
+  const text = await textOf(path, at);
+  certificatesIn(text, path, at);
+  return text;
+}
+
+/** Can `node:tls` be relied on? Older runtimes take everybody's certificate, and lose the end of a connection. */
+function suits(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 9);
+}

@@ -1,0 +1,70 @@
+/** TLS in the model: specs name files, what workers use has their texts. Keys are never logged or shown. */
+
+/** Where a certificate and its key come from. */
+export type CertificateSpec = {
+  /** Paths of files in PEM form; that of the certificate may hold its chain. */
+  readonly certPath: string;
+  readonly keyPath: string;
+  /** The section that names them: `servers.web.tls`. */
+  readonly at: string;
+};
+
+/** TLS towards the clients of one server. */
+export type TlsSpec = {
+  /** At least one. The first is for clients that ask for no name, or for one that none has. */
+  readonly certificates: readonly CertificateSpec[];
+  /** Protocols to agree on, best first; empty: none is offered. */
+  readonly alpn: readonly string[];
+  /** Longest handshake. Never 0. */
+  readonly handshakeMs: number;
+  /** Handshakes that aren't over, of all workers together, beyond which clients are refused; at least 1. */
+  readonly maxUnfinished: number;
+  /** When hellos are read before TLS is spoken, which lets go of silent clients: `auto` is while there are too many. */
+  readonly guard: "auto" | "always" | "never";
+};
+
+/** How a server speaks TLS with its backends. */
+export type BackendsTlsSpec = {
+  /** The section: `servers.web.backends_tls`. */
+  readonly at: string;
+  /** Takes any certificate. */
+  readonly insecure: boolean;
+  /** The file of the authorities to trust instead of the usual ones. */
+  readonly caPath?: string | undefined;
+  /** Our certificate. */
+  readonly pair?: CertificateSpec | undefined;
+  /** The name that a backend's certificate must have, where it isn't its host. */
+  readonly serverName?: string | undefined;
+  /** Without it, 1.2 is the oldest that is spoken. */
+  readonly minVersion?: "TLSv1.3" | undefined;
+  /** Without it, 1.3 is the newest that is spoken. */
+  readonly maxVersion?: "TLSv1.2" | undefined;
+};
+
+/** The same with the files' texts, as workers use it. */
+export type BackendsTls = {
+  readonly rejectUnauthorized: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly serverName?: string;
+  readonly minVersion?: "TLSv1.3";
+  readonly maxVersion?: "TLSv1.2";
+};
+
+/** A certificate by value, for workers, which can't read files. Its key is never logged or shown. */
+export type Certificate = {
+  /** The names that it is for, in lower case; `*.example.com` for all that have one label more. */
+  readonly names: readonly string[];
+  /** Both in PEM form. */
+  readonly cert: string;
+  readonly key: string;
+};
+
+/** TLS of a server as workers use it. */
+export type TlsTable = Omit<TlsSpec, "certificates" | "maxUnfinished"> & {
+  /** At least one; the first is the default. */
+  readonly certificates: readonly Certificate[];
+  /** The share of one worker, at least 1. */
+  readonly maxUnfinished: number;
+};

@@ -1,0 +1,92 @@
+import { Buffer } from "node:buffer";
+import { Duplex } from "node:stream";
+import type { Buffers } from "./buffers.ts";
+
+/** Largest read. */
+const READ_BYTES = 1 << 18;
+/** Bytes of a write that wait for the kernel, beyond which who writes waits, too. */
+const WAITING_BYTES = 1 << 16;
+
+/** Node's callbacks take an error or nothing. */
+type Done = (error?: Error | null) => void;
+
+/**
+ * A TCP connection as `node:tls` wants it, which it then owns. It reads when somebody wants bytes, never ahead: so
+ * nobody above it has to be paused, which loses the end of a connection (Deno 2.9).
+ */
+export class RawStream extends Duplex {
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+
+  /**
+   * Takes over the connection.
+   * @param wanted Resolves as soon as bytes are wanted; undefined: they are now.
+   */
+  constructor(
+    readonly conn: Deno.TcpConn,
+    readonly buffers: Buffers,
+    readonly wanted: () => Promise<void> | undefined,
+  ) {
+    super({ allowHalfOpen: true, writableHighWaterMark: WAITING_BYTES });
+  }
+
+  /** Reads once. */
+  override _read(): void {
+    void this.#fill();
+  }
+
+  async #fill(): Promise<void> {
+    const { conn, buffers } = this;
+    try {
+      await this.wanted();
+      if (this.destroyed) return;
+      let buffer = this.#buffer ?? buffers.take();
+      this.#buffer = undefined;
+      let length: number | null;
+      try {
+        length = await conn.read(buffer);
+      } catch (error) {
+        buffers.give(buffer);
+        throw error;
+      }
+      if (length === null || this.destroyed) {
+        buffers.give(buffer);
+        if (!this.destroyed) this.push(null);
+        return;
+      }
+      const chunk = Buffer.from(buffer.subarray(0, length)); // a copy: who takes it may keep it
+      buffer = length === buffer.length
+        ? buffers.grow(buffer, READ_BYTES)
+        : buffers.shrink(buffer, length);
+      this.#buffer = buffer;
+      this.push(chunk);
+    } catch (error) {
+      this.destroy(error as Error);
+    }
+  }
+
+  /** Writes all of it. */
+  override _write(chunk: Uint8Array, _encoding: string, done: Done): void {
+    this.#write(chunk).then(() => done(), done);
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < chunk.length;) sent += await this.conn.write(chunk.subarray(sent));
+  }
+
+  /** Sends the FIN. */
+  override _final(done: Done): void {
+    this.conn.closeWrite().then(() => done(), done);
+  }
+
+  /** Closes the connection, whatever it is at. */
+  override _destroy(error: Error | null, done: Done): void {
+    if (this.#buffer !== undefined) this.buffers.give(this.#buffer);
+    this.#buffer = undefined;
+    try {
+      this.conn.close();
+    } catch {
+      // it is closed
+    }
+    done(error);
+  }
+}
