@@ -21,6 +21,7 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
       handshake_failed: whole(refusals.handshakeFailed),
       handshake_timed_out: whole(refusals.handshakeTimedOut),
       over_unfinished: whole(refusals.overUnfinished),
+      bad_client_certificate: whole(refusals.badClientCertificate),
       no_route: whole(refusals.noRoute),
       bad_hello: whole(refusals.badHello),
       hello_timeout: whole(refusals.helloTimeout),

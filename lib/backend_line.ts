@@ -4,10 +4,10 @@ import { printable } from "./errors.ts";
 import { type Backend, MAX_NUMBER } from "./model.ts";
 
 const NUMBERS = ["weight", "priority", "max_connections"] as const;
-const OPTIONS = [...NUMBERS, "sni"];
+const OPTIONS = [...NUMBERS, "sni", "proxy"];
 
 /**
- * A backend from `host:port [weight=1] [priority=1] [max_connections=0] [sni=NAME]`, the options in any order. A string
+ * A backend from `host:port [weight=1] [priority=1] [max_connections=0] [sni=NAME] [proxy=0|1|2]`, the options in any order. A string
  * says what is wrong with the line, and after a line break, where there is more to say, what to do.
  */
 export function parseBackendLine(line: string): Backend | string {
@@ -29,13 +29,7 @@ export function parseBackendLine(line: string): Backend | string {
       return `"${option}" is not an option of a backend\nOne of ${OPTIONS.join("=, ")}=`;
     }
     if (values.has(name)) return `"${option}" says ${name} a second time`;
-    const wrong = name === "sni"
-      ? value === "" || printable(value) !== value
-      : !/^\d+$/.test(value) || Number(value) > MAX_NUMBER;
-    if (wrong) {
-      return `"${option}" has no valid value\n` +
-        (name === "sni" ? "write sni=NAME" : `${name} is a whole number from 0 to ${MAX_NUMBER}`);
-    }
+    if (isWrong(name, value)) return `"${option}" has no valid value\n${hintOf(name)}`;
     values.set(name, value);
   }
   const number = (name: (typeof NUMBERS)[number], other: number) =>
@@ -47,7 +41,20 @@ export function parseBackendLine(line: string): Backend | string {
     priority: number("priority", 1),
     maxConnections: number("max_connections", 0),
     sni: values.get("sni") ?? "",
+    ...values.has("proxy") ? { proxy: Number(values.get("proxy")) as 0 | 1 | 2 } : {},
   };
+}
+
+function isWrong(name: string, value: string): boolean {
+  if (name === "sni") return value === "" || printable(value) !== value;
+  if (name === "proxy") return !/^[012]$/.test(value);
+  return !/^\d+$/.test(value) || Number(value) > MAX_NUMBER;
+}
+
+function hintOf(name: string): string {
+  if (name === "sni") return "write sni=NAME";
+  if (name === "proxy") return "write the version of the PROXY header, 1 or 2, or 0 for none";
+  return `${name} is a whole number from 0 to ${MAX_NUMBER}`;
 }
 
 /**

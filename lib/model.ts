@@ -29,6 +29,8 @@ export type Backend = {
   readonly maxConnections: number;
   /** The server name that this backend answers for; empty for any. */
   readonly sni: string;
+  /** Version of the PROXY header that it gets first, 0 for none; absent: what its server says. */
+  readonly proxy?: 0 | 1 | 2 | undefined;
 };
 
 /** Where a listener binds. */
@@ -77,7 +79,12 @@ export type ProxySpec = {
   readonly from: readonly string[];
   /** Longest wait for a header. Never 0. */
   readonly readMs: number;
+  /** What a header of version 2 carries beside addresses and the protocol of TLS. */
+  readonly extras?: readonly ProxyExtra[] | undefined;
 };
+
+/** One of the things that version 2 of the PROXY protocol can carry. */
+export type ProxyExtra = "authority" | "unique_id" | "ssl" | "crc32c";
 
 /** A named listener. */
 export type ServerSpec = {
@@ -223,6 +230,8 @@ export type Member = {
   readonly priority: number;
   readonly maxConnections: number;
   readonly sni: string;
+  /** Version of the PROXY header that it gets, where it isn't its server's. */
+  readonly proxy?: 0 | 1 | 2 | undefined;
 };
 
 /** A pool as workers use it. */

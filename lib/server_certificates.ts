@@ -2,7 +2,8 @@ import { messageOf, StartError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import type { ServerSpec, ServerTable } from "./model.ts";
 import type { BackendsTls, Certificate, TlsSpec } from "./tls_model.ts";
-import { readBackendsTls } from "./source/backends_tls.ts";
+import { isStrict } from "./strict_tls.ts";
+import { authorities, readBackendsTls, refuseOldRuntime } from "./source/backends_tls.ts";
 import { readCertificates } from "./source/certificates.ts";
 
 /** What certificates are read with. */
@@ -23,6 +24,8 @@ export type Secured = Pick<ServerTable, "tls" | "backendsTls">;
 /** What those files say. */
 type Material = {
   readonly certificates?: readonly Certificate[] | undefined;
+  /** Whose signatures clients' certificates need. */
+  readonly clientsCa?: string | undefined;
   readonly backendsTls?: BackendsTls | undefined;
 };
 
@@ -124,25 +127,36 @@ export class ServerCertificates {
     });
   }
 
-  #secured({ tls }: ServerSpec, { certificates, backendsTls }: Material): Secured {
+  #secured({ tls }: ServerSpec, { certificates, clientsCa, backendsTls }: Material): Secured {
     return {
-      ...tls && certificates ? { tls: this.#table(tls, certificates) } : {},
+      ...tls && certificates ? { tls: this.#table(tls, certificates, clientsCa) } : {},
       ...backendsTls ? { backendsTls } : {},
     };
   }
 
-  #table(spec: TlsSpec, certificates: readonly Certificate[]): Secured["tls"] {
-    const { alpn, handshakeMs, maxUnfinished, guard } = spec;
-    const share = Math.ceil(maxUnfinished / this.options.workers);
-    return { certificates, alpn, handshakeMs, guard, maxUnfinished: share };
+  #table(spec: TlsSpec, certificates: readonly Certificate[], clientsCa?: string): Secured["tls"] {
+    const { clients, maxUnfinished, ...rest } = spec;
+    return {
+      ...{ ...rest, certificates, maxUnfinished: Math.ceil(maxUnfinished / this.options.workers) },
+      ...clients === undefined ? {} : {
+        clients: { required: clients.required, allow: clients.allow, ca: clientsCa! },
+      },
+    };
   }
 }
 
 /** Reads a server's files. @throws StartError */
-async function read({ tls, backendsTls }: ServerSpec, nowMs: number) {
+async function read(spec: ServerSpec, nowMs: number) {
+  const { name, tls, backendsTls } = spec;
+  if (isStrict(spec)) refuseOldRuntime(`servers.${name}.tls`);
   const own = tls && await readCertificates(tls.certificates, nowMs);
   const towards = backendsTls && await readBackendsTls(backendsTls, nowMs);
-  const material: Material = { certificates: own?.certificates, backendsTls: towards?.tls };
+  const clients = tls?.clients;
+  const material: Material = {
+    certificates: own?.certificates,
+    clientsCa: clients && await authorities(clients.caPath, clients.at),
+    backendsTls: towards?.tls,
+  };
   return { material, warnings: [...own?.warnings ?? [], ...towards?.warnings ?? []] };
 }
 
@@ -150,17 +164,19 @@ async function read({ tls, backendsTls }: ServerSpec, nowMs: number) {
 export function filesOf(servers: Iterable<Listening>): string[] {
   return [...servers].flatMap(({ spec: { tls, backendsTls } }) => {
     const pairs = [...tls?.certificates ?? [], ...backendsTls?.pair ? [backendsTls.pair] : []];
-    const ca = backendsTls?.caPath;
-    return [...pairs.flatMap(({ certPath, keyPath }) => [certPath, keyPath]), ...ca ? [ca] : []];
+    const trusted = [tls?.clients?.caPath, backendsTls?.caPath].filter((path) =>
+      path !== undefined
+    );
+    return [...pairs.flatMap(({ certPath, keyPath }) => [certPath, keyPath]), ...trusted];
   });
 }
 
 /** What a server says of its files: where that is the same, the same files are read. */
 function files({ tls, backendsTls }: ServerSpec): string {
-  return JSON.stringify([tls?.certificates, backendsTls]);
+  return JSON.stringify([tls?.certificates, tls?.clients?.caPath, backendsTls]);
 }
 
 /** What a server's files said when its table was made. */
 function materialOf({ tls, backendsTls }: ServerTable): Material {
-  return { certificates: tls?.certificates, backendsTls };
+  return { certificates: tls?.certificates, clientsCa: tls?.clients?.ca, backendsTls };
 }

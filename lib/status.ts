@@ -48,6 +48,8 @@ export type Refusals = {
   readonly handshakeTimedOut: number;
   /** Too many TLS handshakes weren't finished. */
   readonly overUnfinished: number;
+  /** The certificate was missing, not good, or nobody's who is allowed. */
+  readonly badClientCertificate: number;
   /** No route, or no backend's `sni`, takes such clients. */
   readonly noRoute: number;
   /** The hello of TLS was none, or was broken off. */

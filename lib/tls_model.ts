@@ -21,7 +21,25 @@ export type TlsSpec = {
   readonly maxUnfinished: number;
   /** When hellos are read before TLS is spoken, which lets go of silent clients: `auto` is while there are too many. */
   readonly guard: "auto" | "always" | "never";
+  /** Without it, 1.2 is the oldest that is spoken. */
+  readonly minVersion?: "TLSv1.3" | undefined;
+  /** Absent: clients aren't asked for certificates. */
+  readonly clients?: ClientsSpec | undefined;
 };
+
+/** Which certificates clients have to show. */
+export type ClientsSpec = {
+  /** Who shows none is refused. Who shows one that isn't good is in either case. */
+  readonly required: boolean;
+  /** The file of the authorities that sign them, and the key that names it. */
+  readonly caPath: string;
+  readonly at: string;
+  /** What a certificate must say, at least one of these, as in `CN=alice`; empty: nothing more. See client_rules.ts. */
+  readonly allow: readonly string[];
+};
+
+/** The same with the file's text. */
+export type Clients = Omit<ClientsSpec, "caPath" | "at"> & { readonly ca: string };
 
 /** How a server speaks TLS with its backends. */
 export type BackendsTlsSpec = {
@@ -62,9 +80,10 @@ export type Certificate = {
 };
 
 /** TLS of a server as workers use it. */
-export type TlsTable = Omit<TlsSpec, "certificates" | "maxUnfinished"> & {
+export type TlsTable = Omit<TlsSpec, "certificates" | "maxUnfinished" | "clients"> & {
   /** At least one; the first is the default. */
   readonly certificates: readonly Certificate[];
   /** The share of one worker, at least 1. */
   readonly maxUnfinished: number;
+  readonly clients?: Clients | undefined;
 };

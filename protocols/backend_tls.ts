@@ -9,6 +9,16 @@ import { SecureLink } from "./secure_link.ts";
 /** The authorities are parsed once, not for each connection. */
 const contexts = new WeakMap<BackendsTls, SecureContext>();
 
+/**
+ * Completes the handshake with a backend.
+ * @throws Error with the certificate's fault, or what happened to the connection; a timeout where it took too long
+ */
+export async function verified(link: SecureLink, deadline: AbortSignal): Promise<void> {
+  const socket = await link.handshake("secureConnect", deadline);
+  // no runtime that we know does this; one that did would verify nobody
+  if (socket.isSessionReused()) throw new Error("a session was resumed, which isn't verified");
+}
+
 /** Begins to speak TLS over a connection to a backend, which it takes over. The handshake is still to come. */
 export function speakTls(
   conn: Deno.TcpConn,

@@ -2,7 +2,7 @@ import type { Election } from "./pools.ts";
 import { dial } from "../lib/net/dial.ts";
 import { classifyDial, isOurs, whatHappened } from "../lib/net/errors.ts";
 import { DIAL_TIMEOUTS, REFUSED, RETRIES, TOTAL } from "../lib/stats/layout.ts";
-import { sendProxyHeader } from "./introduce.ts";
+import { headerVersion, sendProxyHeader } from "./introduce.ts";
 import type { Session } from "./session.ts";
 
 /** How a dial ended: with a connection, with a backend's failure, or for a reason of our own. */
@@ -46,12 +46,13 @@ async function dialMember(session: Session, limitMs: number): Promise<Outcome> {
       return "closed";
     }
     session.upstream = conn;
-    const { proxy, backendsTls: tls } = session.server;
-    if (proxy?.send) await sendProxyHeader(session, proxy.send);
+    const { backendsTls: tls } = session.server;
+    const version = headerVersion(session);
+    if (version > 0) await sendProxyHeader(session, version as 1 | 2);
     if (tls !== undefined) {
-      const { speakTls } = await import("./backend_tls.ts");
+      const { speakTls, verified } = await import("./backend_tls.ts");
       const link = session.upstream = speakTls(conn, member, tls, context.buffers);
-      await link.handshake("secureConnect", deadline);
+      await verified(link, deadline);
     }
     context.counters.add(member.slot, TOTAL);
     return session.closed ? "closed" : "connected";

@@ -1,3 +1,4 @@
+import type { Lru } from "../lib/lru.ts";
 import type { Counters } from "../lib/stats/counters.ts";
 import type { Buffers } from "./buffers.ts";
 import type { Sessions } from "./sessions.ts";
@@ -19,6 +20,8 @@ export type Context = {
   readonly ticker: Ticker;
   readonly buffers: Buffers;
   readonly sessions: Sessions;
+  /** Clients' certificates that have passed in this worker, by their SHA-256: its servers share TLS sessions, too. */
+  readonly verified: Lru<string, true>;
   readonly log: WorkerLog;
   /** Are debug lines wanted? Asked before one is put together. */
   readonly debug: boolean;

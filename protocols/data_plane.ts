@@ -1,5 +1,6 @@
 import type { StrategyKind } from "../lib/kinds.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "../lib/messages.ts";
+import { Lru } from "../lib/lru.ts";
 import type { ServerTable } from "../lib/model.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import type { Registry } from "../lib/registry.ts";
@@ -14,6 +15,9 @@ import { TICK_MS, Ticker } from "./ticker.ts";
 
 /** Lines that a worker may log in a second; debug lines have as much again. */
 const LOG_LINES_PER_SECOND = 50;
+
+/** Clients' certificates that are remembered: more than the runtime remembers sessions. */
+const VERIFIED_CERTIFICATES = 16_384;
 
 /**
  * Everything that one worker does, whichever isolate it runs in: takes messages, answers through `post`.
@@ -46,6 +50,7 @@ export class DataPlane {
       counters,
       ticker,
       sessions,
+      verified: new Lru(VERIFIED_CERTIFICATES),
       buffers: new Buffers(setup.bufferBudget, () => counters.add(PROCESS_SLOT, BUFFER_DENIED)),
       log: log.write,
       debug: setup.debug,

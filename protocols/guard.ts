@@ -1,8 +1,9 @@
 import { type Asked, NOTHING_ASKED } from "../lib/routes.ts";
 import type { ServerTable } from "../lib/model.ts";
-import type { TlsTable } from "../lib/tls_model.ts";
 import { HANDSHAKE_TIMED_OUT, OVER_UNFINISHED } from "../lib/stats/layout.ts";
 import { whatHappened } from "../lib/net/errors.ts";
+import { isStrict } from "../lib/strict_tls.ts";
+import type { ClientTls } from "./client_tls.ts";
 import type { Context } from "./context.ts";
 import { Greeters } from "./greeters.ts";
 import { handshakeFailed, type Unfinished } from "./handshake.ts";
@@ -13,9 +14,12 @@ import type { Session } from "./session.ts";
 import { TICK_MS } from "./ticker.ts";
 
 /** Has a TLS server to read its clients' hellos before it speaks TLS with them, attacked or not? */
-export function readsHellos({ tls, proxy, routing }: ServerTable): boolean {
+export function readsHellos(table: ServerTable): boolean {
+  const { tls, proxy, routing } = table;
   if (tls === undefined) return false;
-  return tls.guard === "always" || (proxy !== undefined && proxy.from.length > 0) ||
+  return tls.guard === "always" || isStrict(table) ||
+    proxy?.extras?.includes("authority") === true ||
+    (proxy !== undefined && proxy.from.length > 0) ||
     routing?.sni !== undefined ||
     (routing?.routes ?? []).some(({ match }) =>
       match?.sni !== undefined || match?.alpn !== undefined
@@ -33,16 +37,23 @@ export class Guard {
   /** Who hasn't said its hello, and who hasn't completed its handshake. */
   readonly #silent: Greeters;
   readonly #halfway: Greeters;
-  readonly #inner: InnerListener;
+  /** Behind the hops. */
+  readonly #inner: InnerListener | undefined;
+  /** Where there are no hops. */
+  readonly #ours: Promise<ClientTls> | undefined;
   /** Clients who may still need it. */
   #clients = 0;
   #stopped = false;
 
-  /** Opens the listener behind the hops. @throws what listening throws */
-  constructor(table: TlsTable, readonly context: Context, onWorn: () => void) {
+  /** Opens the listener behind the hops, if there are any. @throws what listening throws */
+  constructor(table: ServerTable, readonly context: Context, onWorn: () => void) {
+    const tls = table.tls!;
     this.#silent = new Greeters(context.ticker.clock);
     this.#halfway = new Greeters(context.ticker.clock);
-    this.#inner = new InnerListener(listenInside(table, onWorn), context, () => this.makeRoom());
+    if (!isStrict(table)) {
+      this.#inner = new InnerListener(listenInside(tls, onWorn), context, () => this.makeRoom());
+    } else this.#ours = import("./client_tls.ts").then(({ ClientTls }) => new ClientTls(tls));
+    this.#ours?.catch(() => {}); // whoever needs it will hear of it
   }
 
   /**
@@ -84,7 +95,7 @@ export class Guard {
 
   /** The end of a {@link hold}. */
   letGo(): void {
-    if (--this.#clients === 0 && this.#stopped) this.#inner.stop();
+    if (--this.#clients === 0 && this.#stopped) this.#inner?.stop();
   }
 
   /** How many clients have been silent for a second and more. */
@@ -108,7 +119,8 @@ export class Guard {
     if (!this.#halfway.enter(session, most)) return OVER_UNFINISHED;
     let outcome: Asked | number = asked;
     try {
-      outcome = await this.#hop(session) ?? asked;
+      const ours = await this.#ours;
+      outcome = await (ours ? ours.secure(session, asked) : this.#hop(session)) ?? asked;
     } catch (error) {
       outcome = handshakeFailed(session, whatHappened(error));
     }
@@ -116,7 +128,7 @@ export class Guard {
   }
 
   async #hop(session: Session): Promise<number | undefined> {
-    const led = await this.#inner.lead(session.client as Deno.TcpConn);
+    const led = await this.#inner!.lead(session.client as Deno.TcpConn);
     if (typeof led === "number") return led;
     if (led === undefined) return handshakeFailed(session, "no way to the listener behind the hop");
     const { hop, tls } = led;
@@ -141,6 +153,6 @@ export class Guard {
   /** Closes the listener as soon as nobody needs it: handshakes of clients who have come may end. */
   stop(): void {
     this.#stopped = true;
-    if (this.#clients === 0) this.#inner.stop();
+    if (this.#clients === 0) this.#inner?.stop();
   }
 }

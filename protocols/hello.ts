@@ -20,7 +20,9 @@ export async function readHello(session: Session): Promise<Asked | NotHeard> {
     const result = reader.read(buffer.subarray(0, length));
     if (result !== "more") {
       session.first = { buffer, length };
-      if ("hello" in result) return { ...result.hello, serverName: result.hello.serverName ?? "" };
+      if ("hello" in result) {
+        return session.asked = { ...result.hello, serverName: result.hello.serverName ?? "" };
+      }
       return result.wrong === "not_tls" ? NOTHING_ASKED : result.wrong;
     }
     if (length === buffer.length) buffer = larger(buffer, buffers);

@@ -72,6 +72,6 @@ function resolver(
 export function listensAlike(one: ServerTable, other: ServerTable): boolean {
   if (one.hostname !== other.hostname || one.port !== other.port) return false;
   const shown = ({ tls }: ServerTable) =>
-    tls === undefined ? "" : JSON.stringify([tls.alpn, tls.certificates]);
+    tls && JSON.stringify([tls.alpn, tls.certificates, tls.clients, tls.minVersion]);
   return shown(one) === shown(other);
 }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { Buffers } from "./buffers.ts";
+import type { First } from "./session.ts";
 
 /** Largest read. */
 const READ_BYTES = 1 << 18;
@@ -16,17 +17,21 @@ type Done = (error?: Error | null) => void;
  */
 export class RawStream extends Duplex {
   #buffer: Uint8Array<ArrayBuffer> | undefined;
+  #first: First | undefined;
 
   /**
    * Takes over the connection.
    * @param wanted Resolves as soon as bytes are wanted; undefined: they are now.
+   * @param first What was read of it already.
    */
   constructor(
     readonly conn: Deno.TcpConn,
     readonly buffers: Buffers,
     readonly wanted: () => Promise<void> | undefined,
+    first?: First,
   ) {
     super({ allowHalfOpen: true, writableHighWaterMark: WAITING_BYTES });
+    this.#first = first;
   }
 
   /** Reads once. */
@@ -39,11 +44,11 @@ export class RawStream extends Duplex {
     try {
       await this.wanted();
       if (this.destroyed) return;
-      let buffer = this.#buffer ?? buffers.take();
-      this.#buffer = undefined;
-      let length: number | null;
+      let buffer = this.#first?.buffer ?? this.#buffer ?? buffers.take();
+      let length: number | null = this.#first?.length ?? 0;
+      this.#first = this.#buffer = undefined;
       try {
-        length = await conn.read(buffer);
+        if (length === 0) length = await conn.read(buffer);
       } catch (error) {
         buffers.give(buffer);
         throw error;
@@ -80,8 +85,10 @@ export class RawStream extends Duplex {
 
   /** Closes the connection, whatever it is at. */
   override _destroy(error: Error | null, done: Done): void {
-    if (this.#buffer !== undefined) this.buffers.give(this.#buffer);
-    this.#buffer = undefined;
+    for (const buffer of [this.#buffer, this.#first?.buffer]) {
+      if (buffer !== undefined) this.buffers.give(buffer);
+    }
+    this.#buffer = this.#first = undefined;
     try {
       this.conn.close();
     } catch {

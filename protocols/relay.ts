@@ -1,6 +1,7 @@
 import { classify } from "../lib/net/errors.ts";
 import { CELLS, RESETS, RX, TX } from "../lib/stats/layout.ts";
 import { reconnect } from "./connect.ts";
+import { headerVersion } from "./introduce.ts";
 import type { Link } from "./link.ts";
 import type { Election } from "./pools.ts";
 import type { Session, Side } from "./session.ts";
@@ -31,13 +32,13 @@ class Flow {
   #conn: Link | undefined;
 
   constructor(readonly session: Session, readonly election: Election, readonly from: Side) {
-    const { first, server } = session;
+    const { first } = session;
     if (from === "client" && first !== undefined) {
       this.#buffer = first.buffer;
       this.#length = first.length;
       session.first = undefined;
     } else this.#buffer = session.context.buffers.take();
-    this.#written = from === "client" && server.proxy?.send ? 1 : 0;
+    this.#written = from === "client" && headerVersion(session) > 0 ? 1 : 0;
     this.#writes = this.#written;
   }
 

@@ -2,6 +2,7 @@ import type { TLSSocket } from "node:tls";
 import type { Link } from "./link.ts";
 import type { Buffers } from "./buffers.ts";
 import { RawStream } from "./raw_stream.ts";
+import type { First } from "./session.ts";
 
 /**
  * A connection that speaks TLS by `node:tls`, as sessions use it. Where the runtime's own TLS can't do what is asked for:
@@ -24,10 +25,16 @@ export class SecureLink implements Link {
   /**
    * Takes over the connection.
    * @param speak Begins to speak TLS over it.
+   * @param first What was read of it already.
    */
-  constructor(readonly conn: Deno.TcpConn, buffers: Buffers, speak: (raw: RawStream) => TLSSocket) {
+  constructor(
+    readonly conn: Deno.TcpConn,
+    buffers: Buffers,
+    speak: (raw: RawStream) => TLSSocket,
+    first?: First,
+  ) {
     conn.setNoDelay(true); // TLS writes in small pieces
-    this.#raw = new RawStream(conn, buffers, () => this.#wanted());
+    this.#raw = new RawStream(conn, buffers, () => this.#wanted(), first);
     const socket = this.#socket = speak(this.#raw);
     socket.on("data", (chunk: Uint8Array) => {
       this.#arrived.push(chunk);
@@ -44,19 +51,20 @@ export class SecureLink implements Link {
   }
 
   /**
-   * Completes the handshake. Who fails at it closes the connection.
+   * Completes the handshake, and gives what knows of it. Who fails at it closes the connection.
    * @param done The event that tells of it.
    * @param deadline Ends the attempt.
    * @throws Error what was wrong with it; a timeout where it took too long
    */
-  async handshake(done: "secureConnect" | "secure", deadline: AbortSignal): Promise<void> {
+  async handshake(done: "secureConnect" | "secure", deadline?: AbortSignal): Promise<TLSSocket> {
     const late = () => this.#fail(new DOMException("timed out", "TimeoutError"));
-    deadline.addEventListener("abort", late, { once: true });
-    if (deadline.aborted) late();
+    deadline?.addEventListener("abort", late, { once: true });
+    if (deadline?.aborted) late();
     try {
       await this.#done((resolve) => this.#socket.once(done, () => resolve()));
+      return this.#socket;
     } finally {
-      deadline.removeEventListener("abort", late);
+      deadline?.removeEventListener("abort", late);
     }
   }
 

@@ -1,6 +1,7 @@
 import { clientKey } from "../lib/client_key.ts";
 import type { Member, ServerTable } from "../lib/model.ts";
 import { TIMED_OUT } from "../lib/stats/layout.ts";
+import type { Asked } from "../lib/routes.ts";
 import type { Link } from "./link.ts";
 import { TICK_MS } from "./ticker.ts";
 import type { Context } from "./context.ts";
@@ -12,6 +13,15 @@ export type Side = "client" | "backend";
 export type Told = { readonly source: Place; readonly destination: Place };
 /** One end of a connection. */
 export type Place = { readonly hostname: string; readonly port: number };
+/** What TLS with the client has come to, where we know. */
+export type Secured = {
+  /** For example `TLSv1.3`. */
+  readonly version: string;
+  /** For example `TLS_AES_256_GCM_SHA384`. */
+  readonly cipher: string;
+  /** What the client's certificate says, as in `CN=alice`; absent where it has shown none. */
+  readonly identity?: readonly string[];
+};
 /** The beginning of a buffer, which goes back to the pool. */
 export type First = { readonly buffer: Uint8Array<ArrayBuffer>; readonly length: number };
 
@@ -57,6 +67,11 @@ export class Session {
   greetUntil = 0;
   /** The protocol that TLS has agreed on with the client. */
   alpn: string | undefined;
+  /** What else is known of that. */
+  secured: Secured | undefined;
+  /** What its hello has asked for, where it was read. */
+  asked: Asked | undefined;
+  #uniqueId: string | undefined;
   /** One side can't be written to any more. */
   gone: Side | undefined;
   /** Both sockets are closed and everything is given back. */
@@ -76,6 +91,11 @@ export class Session {
     const { clientIdleMs, backendIdleMs } = server.limits;
     this.#limitMs = shorter(clientIdleMs, backendIdleMs);
     context.sessions.add(this);
+  }
+
+  /** Names it across proxies; made when it is first asked for. */
+  get uniqueId(): string {
+    return this.#uniqueId ??= crypto.randomUUID();
   }
 
   /** Identifies the client for strategies that keep it on one backend. */

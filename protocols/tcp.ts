@@ -15,6 +15,7 @@ import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { Guard, readsHellos } from "./guard.ts";
 import { Handshake, Unfinished } from "./handshake.ts";
+import { isStrict } from "../lib/strict_tls.ts";
 import { listen, type Listener, listensAlike } from "./listen.ts";
 import type { Pools } from "./pools.ts";
 import { Reception } from "./reception.ts";
@@ -74,7 +75,7 @@ export class TcpServer {
     const worn = () => onWorn?.(this);
     this.#listener = listen(table, plain, worn);
     try {
-      if (plain) this.#guard = new Guard(table.tls!, context, worn);
+      if (plain) this.#guard = new Guard(table, context, worn);
     } catch (error) {
       this.#listener.close();
       throw error;
@@ -92,7 +93,8 @@ export class TcpServer {
   suits(table: ServerTable): boolean {
     const guarded = this.guarded && table.tls?.guard === "auto";
     return listensAlike(this.table, table) &&
-      (this.#guard !== undefined) === (guarded || readsHellos(table));
+      (this.#guard !== undefined) === (guarded || readsHellos(table)) &&
+      isStrict(this.table) === isStrict(table);
   }
 
   /** Uses a new table, which it {@link suits}, from the next client on. */

@@ -3,6 +3,7 @@
  * these are asked; see unavailable.ts.
  */
 import { z } from "zod";
+import type { ProxyExtra } from "../model.ts";
 import type { KeyGroup } from "./legacy.ts";
 import type { Section } from "./schema.ts";
 import { duration, flag, networks, text, whole } from "./values.ts";
@@ -25,7 +26,7 @@ const tlsCommon = {
     "Cipher suites, by their names in gobetween. None can be left out: what is listed must hold all that are offered.",
   ).meta({ otherwise: "the runtime's" }),
   min_version: version(
-    "The oldest version of TLS that is spoken; older than 1.2 is raised, 1.3 can't be enforced.",
+    "The oldest version of TLS that is spoken; older than 1.2 is raised. With 1.3 TLS costs more CPU.",
     '`"tls1.2"`',
   ),
   max_version: version(
@@ -98,9 +99,16 @@ const tls: Inner = {
       guard: z.enum(["auto", "always", "never"]).describe(
         "When a client's hello is read before TLS is spoken, so that silent clients can be let go of: `auto` is while there are max_unfinished of them. It costs CPU.",
       ).default("auto"),
-      client_auth: text("Asks clients for certificates.").optional().meta({ otherwise: "none" }),
-      client_ca_path: text("The file of who signs them, PEM.").optional()
-        .meta({ otherwise: "none" }),
+      client_auth: z.enum(["require", "optional"]).describe(
+        "Asks clients for certificates, which client_ca_path's authorities have signed: `optional` also serves who shows none. It costs CPU.",
+      ).optional().meta({ otherwise: "nobody is asked" }),
+      client_ca_path: text("The file of the authorities that sign clients' certificates, PEM.")
+        .optional().meta({ otherwise: "none" }),
+      client_allow: z.array(z.string()).max(1000).meta({
+        form: "list of rules",
+      }).describe(
+        'What the certificate of a client must say, at least one of these, as in `["CN=alice", "O=Acme", "DNS:*.example.com", "URI:spiffe://acme/*"]`; `*` stands for anything.',
+      ).optional().meta({ otherwise: "nothing more" }),
     },
     sections: [],
   },
@@ -119,6 +127,9 @@ export type TlsKeys = {
   readonly handshake_timeout: number;
   readonly max_unfinished: number;
   readonly guard: "auto" | "always" | "never";
+  readonly client_auth?: "require" | "optional";
+  readonly client_ca_path?: string;
+  readonly client_allow?: readonly string[];
 };
 
 /** `[servers.NAME.backends_tls]`. */
@@ -203,12 +214,15 @@ const proxyProtocol: Inner = {
     summary: "Tells backends the client's address, and takes it from proxies in front.",
     keys: {
       version: z.enum(["1", "2"]).describe(
-        "Version of the header that backends get before the client's first byte.",
+        "Version of the header that backends get before the client's first byte; a backend's `proxy=` says another.",
       ).optional().meta({ otherwise: "none is sent" }),
       accept_from: networks(
         "The proxies in front, which send a header of either version; nobody else may connect then.",
       ).optional().meta({ otherwise: "nobody sends one" }),
       read_timeout: duration("Longest wait for a proxy's header.", 1).default(5_000),
+      extras: z.array(z.enum(["authority", "unique_id", "ssl", "crc32c"])).describe(
+        "What a header of version 2 carries beside addresses and the protocol that TLS has agreed on: `authority` is the name that the client's hello asks for, `unique_id` a new one for each session, `ssl` what is known of TLS and the client's certificate, `crc32c` a checksum.",
+      ).optional().meta({ otherwise: "nothing", form: "list" }),
     },
     sections: [],
   },
@@ -227,6 +241,7 @@ export type ProxyProtocolKeys = {
   readonly version?: "1" | "2";
   readonly accept_from?: readonly string[];
   readonly read_timeout?: number;
+  readonly extras?: readonly ProxyExtra[];
 };
 
 /** By name. */

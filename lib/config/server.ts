@@ -115,11 +115,18 @@ function routingOf(sni: Inside | undefined, { routes }: ReadRoutes): RoutingSpec
 
 function proxyOf(read: Inside | undefined, path: Path, report: Report): ProxySpec | undefined {
   if (read === undefined) return undefined;
-  const { version, accept_from: from = [], read_timeout } = read.values as ProxyProtocolKeys;
+  const { version, accept_from: from = [], read_timeout, extras } = read
+    .values as ProxyProtocolKeys;
   if (version === undefined && from.length === 0) {
     report.error(path, "says nothing\ngive version, accept_from or both");
   }
-  return { send: version === undefined ? 0 : version === "1" ? 1 : 2, from, readMs: read_timeout! };
+  if (version === "1" && extras !== undefined && extras.length > 0) {
+    report.error([...path, "extras"], 'need version = "2"\nversion 1 carries addresses alone');
+  }
+  return {
+    ...{ send: version === undefined ? 0 : version === "1" ? 1 : 2, from, readMs: read_timeout! },
+    ...extras === undefined || extras.length === 0 ? {} : { extras },
+  };
 }
 
 /** Tells two binds apart; what is equal can't be bound twice. */

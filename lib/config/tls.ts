@@ -1,5 +1,6 @@
 /** `[servers.NAME.tls]` and `backends_tls`: what they mean, and what of it the runtime can't do. */
-import type { BackendsTlsSpec, CertificateSpec, TlsSpec } from "../tls_model.ts";
+import { wrongRule } from "../client_rules.ts";
+import type { BackendsTlsSpec, CertificateSpec, ClientsSpec, TlsSpec } from "../tls_model.ts";
 import { quote } from "./issues.ts";
 import { isTable, type Read, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
@@ -52,12 +53,15 @@ export function tlsOf(
     report.warn([...at, "session_tickets"], `can't be turned off\n${hint}`);
   }
   const certificates = certificatesOf(keys, at, server["tls"], report);
+  const clients = clientsOf(keys, at, report);
   return {
     certificates,
     alpn: keys.alpn ?? [],
     handshakeMs: keys.handshake_timeout ?? 0,
     maxUnfinished: keys.max_unfinished ?? 1,
     guard: keys.guard ?? "auto",
+    ...keys.min_version === "tls1.3" ? { minVersion: "TLSv1.3" } : {},
+    ...clients === undefined ? {} : { clients },
   };
 }
 
@@ -90,6 +94,29 @@ export function backendsTlsOf(
     ...keys.min_version === "tls1.3" ? { minVersion: "TLSv1.3" } : {},
     ...keys.max_version === "tls1.2" ? { maxVersion: "TLSv1.2" } : {},
   };
+}
+
+function clientsOf(keys: Partial<TlsKeys>, at: Path, report: Report): ClientsSpec | undefined {
+  const { client_auth: auth, client_ca_path: caPath = "", client_allow: allow = [] } = keys;
+  for (const [i, rule] of allow.entries()) {
+    const wrong = wrongRule(rule);
+    if (wrong !== undefined) {
+      report.error([...at, "client_allow", i], `${quote(rule)} ${wrong}`);
+    }
+  }
+  if (auth === undefined) {
+    const idle = caPath !== "" ? "client_ca_path" : allow.length > 0 ? "client_allow" : undefined;
+    if (idle !== undefined) {
+      const hint = 'add client_auth = "require" or "optional", or remove it';
+      report.error([...at, idle], `says nothing without client_auth\n${hint}`);
+    }
+    return undefined;
+  }
+  if (caPath === "") {
+    const hint = "give the file of the authorities that sign clients' certificates";
+    report.error([...at, "client_auth"], `needs client_ca_path\n${hint}`);
+  }
+  return { required: auth === "require", caPath, at: [...at, "client_ca_path"].join("."), allow };
 }
 
 function certificatesOf(
@@ -128,9 +155,6 @@ const BOTH = "TLS 1.2 and 1.3 are both spoken, always";
 /** For the runtime's own TLS, which speaks both. */
 function refuseVersions(keys: Partial<TlsKeys>, at: Path, report: Report): void {
   refuseOldVersions(keys, at, report, BOTH);
-  if (keys.min_version === "tls1.3") {
-    report.error([...at, "min_version"], `"tls1.3" can't be enforced\n${BOTH}; write "tls1.2"`);
-  }
   if (keys.max_version === "tls1.2") {
     report.warn([...at, "max_version"], `"tls1.2" is raised to "tls1.3"\n${BOTH}`);
   }

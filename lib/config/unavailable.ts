@@ -24,8 +24,6 @@ export const unavailable: readonly Unavailable[] = [
   { at: "servers.*.protocol", value: "udp", covers: ["udp"], hint: REMOVE_SERVER },
   { at: "servers.*.protocol", value: "lines", hint: REMOVE_SERVER },
   { at: "servers.*.tls.acme_hosts" },
-  { at: "servers.*.tls.client_auth", covers: ["client_ca_path"] },
-  { at: "servers.*.tls.client_ca_path" },
   { at: "servers.*.udp" },
   { at: "servers.*.forward", value: "kernel" },
 ];

@@ -11,10 +11,7 @@ export async function readBackendsTls(
   { at, insecure, caPath, pair, serverName, minVersion, maxVersion }: BackendsTlsSpec,
   nowMs: number,
 ): Promise<{ readonly tls: BackendsTls; readonly warnings: readonly string[] }> {
-  if (!suits(Deno.version.deno)) {
-    const message = `${at}: this runtime, Deno ${Deno.version.deno}, doesn't verify backends`;
-    throw new StartError(message, "run Twixt with Deno 2.9 or newer, or build it with that", true);
-  }
+  refuseOldRuntime(at);
   const own = pair && await readCertificates([pair], nowMs);
   const { cert, key } = own?.certificates[0] ?? {};
   const tls = {
@@ -35,8 +32,14 @@ export async function authorities(path: string, at: string): Promise<string> {
   return text;
 }
 
-/** Can `node:tls` be relied on? Older runtimes take everybody's certificate, and lose the end of a connection. */
-function suits(version: string): boolean {
+/**
+ * Has `node:tls` been relied on? Older runtimes take everybody's certificate, and lose the end of a connection.
+ * @throws StartError where this is one of them
+ */
+export function refuseOldRuntime(at: string): void {
+  const version = Deno.version.deno;
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major > 2 || (major === 2 && minor >= 9);
+  if (major > 2 || (major === 2 && minor >= 9)) return;
+  const message = `${at}: this runtime, Deno ${version}, doesn't verify certificates`;
+  throw new StartError(message, "run Twixt with Deno 2.9 or newer, or build it with that", true);
 }

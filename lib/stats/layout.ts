@@ -90,6 +90,8 @@ export const HANDSHAKE_TIMED_OUT = 17;
 export const OVER_UNFINISHED = 18;
 /** Server: TLS handshakes that aren't over now, those of clients that were turned away included. */
 export const UNFINISHED = 19;
+/** Server: turned away because of their certificates: there was none, or not a good one, or nobody's who is allowed. */
+export const BAD_CLIENT_CERTIFICATE = 14;
 /** Process: buffers that could not grow because the budget was used up. */
 export const BUFFER_DENIED = 14;
 /** Process: lines that a worker did not log because there were too many. */

@@ -1,6 +1,7 @@
 import type { Refusals } from "../status.ts";
 import type { Counters } from "./counters.ts";
 import {
+  BAD_CLIENT_CERTIFICATE,
   BAD_HELLO,
   BAD_PROXY_HEADER,
   DENIED,
@@ -27,6 +28,7 @@ export function refusalsOf(counters: Counters, slot: number): Refusals {
     handshakeFailed: counters.sum(slot, HANDSHAKE_FAILED),
     handshakeTimedOut: counters.sum(slot, HANDSHAKE_TIMED_OUT),
     overUnfinished: counters.sum(slot, OVER_UNFINISHED),
+    badClientCertificate: counters.sum(slot, BAD_CLIENT_CERTIFICATE),
     noRoute: counters.sum(slot, NO_ROUTE),
     badHello: counters.sum(slot, BAD_HELLO),
     helloTimeout: counters.sum(slot, HELLO_TIMEOUT),

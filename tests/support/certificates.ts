@@ -39,6 +39,10 @@ export type IssueOptions = {
   readonly keys?: keyof typeof KEYS;
   /** From now on; negative: it has expired. Default 30. */
   readonly days?: number;
+  /** The subject, as in `/O=Acme/CN=alice`. */
+  readonly subject?: string;
+  /** Further lines of openssl's extensions. */
+  readonly extensions?: string;
 };
 
 /** An authority with an intermediate one, in a folder. */
@@ -65,10 +69,11 @@ export class Authority {
 
   /** Makes a certificate with its chain, or replaces one, each file by a rename. Paths of the certificate and its key. */
   async issue(name: string, options: IssueOptions): Promise<{ cert: string; key: string }> {
-    const { names, keys = "ecdsa", days = 30 } = options;
-    const extensions = `subjectAltName=${names.map((each) => `DNS:${each}`).join()}\n`;
+    const { names, keys = "ecdsa", days = 30, subject = `/CN=${names[0]}` } = options;
+    const extensions = `subjectAltName=${names.map((each) => `DNS:${each}`).join()}\n` +
+      (options.extensions ?? "");
     const intermediate = `${this.folder}/intermediate.pem`;
-    const cert = await this.#sign(`${name}-new`, intermediate, keys, extensions, days, names[0]);
+    const cert = await this.#sign(`${name}-new`, intermediate, keys, extensions, days, subject);
     const chain = await Deno.readTextFile(cert) + await Deno.readTextFile(intermediate);
     await Deno.writeTextFile(cert, chain);
     const final = `${this.folder}/${name}.pem`;
@@ -83,13 +88,13 @@ export class Authority {
     keys: keyof typeof KEYS,
     extensions: string,
     days: number,
-    common = name,
+    subject = `/CN=${name}`,
   ): Promise<string> {
     const cert = `${this.folder}/${name}.pem`;
     const [request, file] = [`${cert}.request`, `${cert}.extensions`];
     await run([
       ...["openssl", "req", ...KEYS[keys], "-nodes", "-keyout", `${cert}.key`] as const,
-      ...["-out", request, "-subj", `/CN=${common}`],
+      ...["-out", request, "-subj", subject],
     ]);
     await Deno.writeTextFile(file, extensions);
     await run([

@@ -11,6 +11,8 @@ Deno.test.each([
     line: "a:80 weight=40 priority=0 max_connections=10 sni=x.test",
     backend: { ...plain, weight: 40, priority: 0, maxConnections: 10, sni: "x.test" },
   },
+  { line: "a:80 proxy=0", backend: { ...plain, proxy: 0 } },
+  { line: "a:80 proxy=2 weight=1", backend: { ...plain, proxy: 2 } },
   { line: "a:80   sni=y\tweight=0", backend: { ...plain, weight: 0, sni: "y" } },
   { line: "[::1]:80", backend: { ...plain, host: "::1" } },
 ])("parseBackendLine() reads $line", ({ line, backend }) => {
@@ -25,12 +27,12 @@ Deno.test.each([
   {
     line: "a:80 weigth=3",
     error: '"weigth=3" is not an option of a backend\n' +
-      "One of weight=, priority=, max_connections=, sni=",
+      "One of weight=, priority=, max_connections=, sni=, proxy=",
   },
   {
     line: "a:80 weight",
     error: '"weight" is not an option of a backend\n' +
-      "One of weight=, priority=, max_connections=, sni=",
+      "One of weight=, priority=, max_connections=, sni=, proxy=",
   },
   {
     line: "a:80 weight=-1",
@@ -40,6 +42,11 @@ Deno.test.each([
     line: "a:80 priority=99999999999",
     error: '"priority=99999999999" has no valid value\n' +
       "priority is a whole number from 0 to 2147483647",
+  },
+  {
+    line: "a:80 proxy=3",
+    error:
+      '"proxy=3" has no valid value\nwrite the version of the PROXY header, 1 or 2, or 0 for none',
   },
   { line: "a:80 sni=", error: '"sni=" has no valid value\nwrite sni=NAME' },
   { line: "a:80 weight=1 weight=2", error: '"weight=2" says weight a second time' },

@@ -145,6 +145,8 @@ Deno.test("guard: auto comes with too many silent clients, serves good ones, and
   more[Symbol.dispose]();
   await quiet(plane);
   await until(() => plane.count(GUARDED) === 0, 10_000, "the end of the guard");
+  // the kernel resets who comes to the listener that leaves in the moment when it does
+  await new Promise((resolve) => setTimeout(resolve, 200));
   assert.equal(await said(plane), "a");
   await quiet(plane);
 });

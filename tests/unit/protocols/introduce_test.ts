@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import type { ServerTable } from "../../../lib/model.ts";
+import type { ProxyExtra, ServerTable } from "../../../lib/model.ts";
 import { BAD_PROXY_HEADER, DENIED, REFUSED, TX, UNKNOWN_PROXY } from "../../../lib/stats/layout.ts";
 import { writeV1 } from "../../../protocols/proxy_v1.ts";
-import { writeV2 } from "../../../protocols/proxy_v2.ts";
+import { readV2, writeV2 } from "../../../protocols/proxy_v2.ts";
 import { readAll, TcpBackend, until, writeAll } from "../../support/backends.ts";
-import { BACKEND_SLOT, Plane } from "../../support/plane.ts";
+import { member } from "../../support/members.ts";
+import { BACKEND_SLOT, LIMITS, Plane } from "../../support/plane.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("latin1");
@@ -73,6 +74,41 @@ Deno.test("who speaks second isn't waited for: the header goes out at once", asy
     decoder.decode(await readAll(client)),
     /^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n$/,
   );
+});
+
+Deno.test("a backend may get another header than its server's, or none", async () => {
+  await using backend = mirror();
+  const said = async (send: 0 | 1 | 2, proxy: 0 | 1 | 2 | undefined) => {
+    const members = [member(0, { address: "127.0.0.1", port: backend.port, proxy })];
+    const server = { proxy: { send, from: [], readMs: 300 } };
+    await using plane = new Plane([], LIMITS, server, "roundrobin", members);
+    return await exchange(plane, [encoder.encode("x")]);
+  };
+  assert.match(await said(1, undefined), /^PROXY TCP4 /);
+  assert.equal(await said(1, 0), "x");
+  assert.match(await said(0, 1), /^PROXY TCP4 [^\r]+\r\nx$/);
+  assert.match(await said(1, 2), /^\r\n\r\n\0\r\nQUIT\n/);
+});
+
+Deno.test("what a header of version 2 carries is what the server's extras name, as far as it is known", async () => {
+  const headers: Uint8Array[] = [];
+  await using backend = new TcpBackend(async (conn) => {
+    const buffer = new Uint8Array(1000);
+    headers.push(buffer.subarray(0, (await conn.read(buffer))!));
+  });
+  const read = async (extras: readonly ProxyExtra[]) => {
+    await using plane = planeOf(backend, { send: 2, extras });
+    using client = await plane.connect();
+    await readAll(client).catch(() => {});
+    const header = readV2(headers.at(-1)!);
+    assert(typeof header === "object");
+    return header;
+  };
+  assert.equal((await read([])).uniqueId, undefined);
+  const { uniqueId, authority, ssl } = await read(["authority", "unique_id", "ssl", "crc32c"]);
+  assert.match(decoder.decode(uniqueId), /^[0-9a-f-]{36}$/);
+  assert.deepEqual([authority, ssl], [undefined, undefined], "the client speaks plainly");
+  assert.equal(headers.at(-1)!.length - headers[0]!.length, 3 + 36 + 3 + 4);
 });
 
 Deno.test("another backend that takes over gets a header, too", async () => {

@@ -212,6 +212,10 @@ Deno.test("loadConfig() reads proxy_protocol: what is sent, and from whom one is
     "x.toml:4: servers.a.proxy_protocol: says nothing\n" +
       "       give version, accept_from or both",
   );
+  assert.deepEqual(proxy('version = "2", extras = ["ssl", "crc32c"]')?.extras, ["ssl", "crc32c"]);
+  assert.equal(proxy('version = "2", extras = []')?.extras, undefined);
+  assert.match(failure(of('version = "1", extras = ["ssl"]')), /extras: need version = "2"\n/);
+  assert.match(failure(of('version = "2", extras = ["x"]')), /extras\.0: "x" is not possible here/);
   assert.match(failure(of('version = "3"')), /proxy_protocol\.version: "3" is not possible here/);
   assert.match(failure(of('accept_from = ["a"]')), /"a" is not an address or network/);
 });

@@ -54,6 +54,21 @@ Deno.test("[servers.NAME.tls] takes further certificates, or nothing but a list"
   });
 });
 
+Deno.test("[servers.NAME.tls] asks clients for certificates, and holds TLS to 1.3", () => {
+  const { tls, said } = load(
+    `${PAIR}\nclient_auth = "require"\nclient_ca_path = "ca.pem"\nclient_allow = ["CN=a", "DNS:*.b"]\n` +
+      'min_version = "tls1.3"',
+  );
+  assert.deepEqual(said, []);
+  assert.equal(tls?.minVersion, "TLSv1.3");
+  assert.deepEqual(tls?.clients, {
+    ...{ required: true, caPath: "ca.pem", at: "servers.a.tls.client_ca_path" },
+    allow: ["CN=a", "DNS:*.b"],
+  });
+  const optional = load(`${PAIR}\nclient_auth = "optional"\nclient_ca_path = "ca.pem"`).tls;
+  assert.deepEqual([optional?.clients?.required, optional?.clients?.allow], [false, []]);
+});
+
 Deno.test("gobetween's documented example of tls loads, with warnings", () => {
   const { tls, said, shown } = load(
     `${PAIR}\nmin_version = "tls1"\nmax_version = "tls1.2"\nciphers = []\n` +
@@ -113,7 +128,6 @@ Deno.test.each(
       'certificates = [{ cert_path = "c" }]',
       /certificates\.0\.key_path: is missing/,
     ],
-    ["TLS 1.3 alone", `${PAIR}\nmin_version = "tls1.3"`, /min_version: "tls1.3" can't be enforced/],
     ["old TLS", `${PAIR}\nmax_version = "tls1.1"`, /max_version: "tls1.1" can't be spoken/],
     [
       "a version that isn't",
@@ -139,11 +153,22 @@ Deno.test.each(
       /^x:6: servers\.a\.tls\.acme_hosts: is not available yet[^:]*$/,
     ],
     [
-      "client certificates",
+      "client certificates of nobody",
       `${PAIR}\nclient_auth = "require"`,
-      /client_auth: is not available yet/,
+      /client_auth: needs client_ca_path/,
     ],
-    ["an authority", `${PAIR}\nclient_ca_path = "x"`, /client_ca_path: is not available yet/],
+    [
+      "an authority for nothing",
+      `${PAIR}\nclient_ca_path = "x"`,
+      /client_ca_path: says nothing without client_auth/,
+    ],
+    ["rules for nothing", `${PAIR}\nclient_allow = ["CN=a"]`, /client_allow: says nothing/],
+    [
+      "a rule that is none",
+      `${PAIR}\nclient_auth = "optional"\nclient_ca_path = "x"\nclient_allow = ["alice"]`,
+      /client_allow\.0: "alice" begins with none of CN= .*\n.*"CN=alice"/,
+    ],
+    ["an unknown client_auth", `${PAIR}\nclient_auth = "on"`, /client_auth: "on" is not possible/],
   ] as const,
 )("[servers.NAME.tls] with %s is refused by name", (_what, tls, wanted) => {
   const { said, tls: spec } = load(tls);
