@@ -5,7 +5,7 @@
  */
 
 import type { RoutingSpec } from "./routing_spec.ts";
-import type { BackendsTls, BackendsTlsSpec, TlsSpec, TlsTable } from "./tls_model.ts";
+import type { AcmeSpec, BackendsTls, BackendsTlsSpec, TlsSpec, TlsTable } from "./tls_model.ts";
 
 /** Largest weight, priority and limit: counters and limits are 32-bit cells. */
 export const MAX_NUMBER: number = 2 ** 31 - 1;
@@ -195,6 +195,8 @@ export type Config = {
   readonly pools: ReadonlyMap<string, PoolSpec>;
   /** The same in gobetween's spelling, normalised: what the API and a dump show. */
   readonly document: ConfigDocument;
+  /** Absent: nobody is asked for certificates. */
+  readonly acme?: AcmeSpec | undefined;
 };
 
 /** A section of the configuration as API and dump show it: gobetween's names and order. */

@@ -4,7 +4,9 @@ import type { ServerSpec, ServerTable } from "./model.ts";
 import type { BackendsTls, Certificate, TlsSpec } from "./tls_model.ts";
 import { isStrict } from "./strict_tls.ts";
 import { authorities, readBackendsTls, refuseOldRuntime } from "./source/backends_tls.ts";
-import { readCertificates } from "./source/certificates.ts";
+import { standIn } from "./acme/stand_in.ts";
+import { readCertificates, type StandIn } from "./source/certificates.ts";
+import type { PemPair } from "./source/pem.ts";
 
 /** What certificates are read with. */
 export type ServerCertificatesOptions = {
@@ -34,6 +36,9 @@ export class ServerCertificates {
   /** Why a server's files couldn't be used, where the log has told of it. */
   readonly #told = new Map<string, string>();
 
+  /** What clients of hosts see that ACME has got no certificate for yet, by host: the same until it has. */
+  readonly #standIns = new Map<string, PemPair>();
+
   /** Reads nothing yet. */
   constructor(readonly options: ServerCertificatesOptions) {}
 
@@ -57,9 +62,22 @@ export class ServerCertificates {
       const material = await this.#renewed(server) ?? materialOf(server.table);
       return this.#secured(spec, material);
     }
-    const { material, warnings } = await read(spec, this.options.wallTime());
+    const { material, warnings } = await this.#readFiles(spec);
     this.#warn(spec.name, warnings);
     return this.#secured(spec, material);
+  }
+
+  #readFiles(spec: ServerSpec) {
+    return read(spec, this.options.wallTime(), (host) => this.#standIn(host));
+  }
+
+  #standIn(host: string): PemPair {
+    let pair = this.#standIns.get(host);
+    if (pair === undefined) {
+      pair = standIn(host, this.options.wallTime());
+      this.#standIns.set(host, pair);
+    }
+    return pair;
   }
 
   #warn(server: string, warnings: readonly string[]): void {
@@ -97,7 +115,7 @@ export class ServerCertificates {
     const { name } = spec;
     if (spec.tls === undefined && spec.backendsTls === undefined) return undefined;
     try {
-      const { material, warnings } = await read(spec, this.options.wallTime());
+      const { material, warnings } = await this.#readFiles(spec);
       const recovered = this.#told.delete(name);
       if (JSON.stringify(material) === JSON.stringify(materialOf(table))) {
         if (recovered) this.options.log.info("certificates can be used again", { server: name });
@@ -146,10 +164,10 @@ export class ServerCertificates {
 }
 
 /** Reads a server's files. @throws StartError */
-async function read(spec: ServerSpec, nowMs: number) {
+async function read(spec: ServerSpec, nowMs: number, standIn: StandIn) {
   const { name, tls, backendsTls } = spec;
   if (isStrict(spec)) refuseOldRuntime(`servers.${name}.tls`);
-  const own = tls && await readCertificates(tls.certificates, nowMs);
+  const own = tls && await readCertificates(tls.certificates, nowMs, standIn);
   const towards = backendsTls && await readBackendsTls(backendsTls, nowMs);
   const clients = tls?.clients;
   const material: Material = {

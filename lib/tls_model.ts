@@ -1,5 +1,7 @@
 /** TLS in the model: specs name files, what workers use has their texts. Keys are never logged or shown. */
 
+import type { Bind } from "./model.ts";
+
 /** Where a certificate and its key come from. */
 export type CertificateSpec = {
   /** Paths of files in PEM form; that of the certificate may hold its chain. */
@@ -7,6 +9,22 @@ export type CertificateSpec = {
   readonly keyPath: string;
   /** The section that names them: `servers.web.tls`. */
   readonly at: string;
+  /** The host that it is for, where ACME keeps both in one file, which may be still to come. */
+  readonly acmeHost?: string | undefined;
+};
+
+/** The authority that certificates of `acme_hosts` come from (RFC 8555). */
+export type AcmeSpec = {
+  /** The URL of its directory. */
+  readonly directory: string;
+  /** Whom it writes to; absent: nobody. */
+  readonly email?: string | undefined;
+  /** The file of the authorities that its own certificate is verified with, instead of the usual ones. */
+  readonly caPath?: string | undefined;
+  /** Where HTTP-01 challenges are answered. */
+  readonly bind: Bind;
+  /** The folder of certificates and keys. */
+  readonly folder: string;
 };
 
 /** TLS towards the clients of one server. */

@@ -1,5 +1,6 @@
 import { ConfigError, type Problem } from "../errors.ts";
-import type { Config, ConfigDocument, PoolSpec, Section, ServerSpec } from "../model.ts";
+import type { ApiSpec, Config, ConfigDocument, PoolSpec, Section, ServerSpec } from "../model.ts";
+import type { AcmeSpec } from "../tls_model.ts";
 import { showDefaults, showPool } from "./document.ts";
 import { merge, type Merged } from "./include.ts";
 import { type ConfigText, type Format, parseText } from "./parse.ts";
@@ -99,12 +100,14 @@ function readConfig(
       { given: {}, values: {} };
   const [logging, shownLogging] = readLogging(given["logging"], report);
   const [api, shownApi] = readApi(given["api"], report);
+  const [acme, shownAcme] = readAcme(given["acme"], report);
   const reader = new PoolReader(kinds, report);
   const pools = readPools(given["pools"], reader);
   const servers = readServers(given["servers"], pools, {
     pools: reader,
     poolNames: isTable(given["pools"]) ? Object.keys(given["pools"]) : [],
-    binds: new Map(api === undefined ? [] : [[bindKey(api.bind), "the API"]]),
+    binds: bindsOf(api, acme),
+    acmeFolder: acme?.folder,
     defaults,
     bufferMaxBytes: values.buffer_max ?? BUFFER_MAX_BYTES,
   });
@@ -113,7 +116,7 @@ function readConfig(
     api: shownApi,
     metrics: readListener(given["metrics"], schema.metrics, report),
     defaults: showDefaults(defaults.given),
-    acme: readAcme(given["acme"], report),
+    acme: shownAcme,
     profiler: readListener(given["profiler"], schema.profiler, report),
     servers: servers.shown,
     ...given["pools"] === undefined ? {} : { pools: pools.shown },
@@ -130,10 +133,19 @@ function readConfig(
     },
     logging,
     ...api === undefined ? {} : { api },
+    ...acme === undefined ? {} : { acme },
     servers: servers.specs,
     pools: pools.specs,
     document,
   };
+}
+
+/** Who binds where beside servers. */
+function bindsOf(api: ApiSpec | undefined, acme: AcmeSpec | undefined): Map<string, string> {
+  const binds = new Map<string, string>();
+  if (acme !== undefined) binds.set(bindKey(acme.bind), "acme.http_bind");
+  if (api !== undefined) binds.set(bindKey(api.bind), "the API");
+  return binds;
 }
 
 /** Path segments that mean something else, and what every object has. */

@@ -1,6 +1,8 @@
 /** The sections that aren't about servers: logging, API, and what is only checked. */
+import { acmeFolder } from "../acme/files.ts";
 import { parseBind } from "../address.ts";
 import { MASK } from "../mask.ts";
+import type { AcmeSpec } from "../tls_model.ts";
 import type { ApiSpec, LoggingSpec, Section } from "../model.ts";
 import { quote } from "./issues.ts";
 import { showKeys, withOthers } from "./document.ts";
@@ -104,11 +106,30 @@ export function readListener(
   return { enabled: read?.values.enabled ?? false, bind: read?.values.bind ?? "" };
 }
 
-/** Reads `[acme]`. */
-export function readAcme(raw: unknown, report: Report): Section | null {
-  if (raw === undefined) return null;
+/** Reads `[acme]`; without a spec when it isn't there or something in it is wrong. */
+export function readAcme(raw: unknown, report: Report): [AcmeSpec | undefined, Section | null] {
+  if (raw === undefined) return [undefined, null];
   const read = readSection(raw, schema.acme, ["acme"], report);
-  return read === undefined ? null : { ...read.values };
+  if (read === undefined) return [undefined, null];
+  const { challenge = "http", http_bind, cache_dir, directory, email, ca_cert_path } = read.values;
+  const text = http_bind?.text;
+  const shown = withOthers(
+    { challenge, http_bind: text ?? "", cache_dir: cache_dir ?? "" },
+    read.given,
+    ["directory", "email", "ca_cert_path"],
+  );
+  if (directory?.startsWith("http:")) {
+    report.error(["acme", "directory"], "must be a URL of https\nauthorities speak nothing else");
+  }
+  if (http_bind === undefined || cache_dir === undefined || directory === undefined) {
+    return [undefined, shown];
+  }
+  const spec = {
+    ...{ directory, bind: http_bind, folder: acmeFolder(cache_dir) },
+    ...email ? { email } : {},
+    ...ca_cert_path ? { caPath: ca_cert_path } : {},
+  };
+  return [spec, shown];
 }
 
 /** What the API shows of the top level: our keys that were given. */

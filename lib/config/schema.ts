@@ -7,7 +7,7 @@ import { MAX_WORKERS } from "../stats/layout.ts";
 import { parseAccessRule } from "../access.ts";
 import type { Bind } from "../model.ts";
 import { balance } from "./schema_pool.ts";
-import { bind, bufferSize, duration, flag, networks, text, whole } from "./values.ts";
+import { bind, bufferSize, duration, flag, httpUrl, networks, text, whole } from "./values.ts";
 
 /** A section: the keys with plain values, each with its schema, and the names of the sections inside it. */
 export type Section<T> = {
@@ -142,15 +142,38 @@ export const profiler: Section<ListenerKeys> = {
 };
 
 /** `[acme]`. */
-export type AcmeKeys = { challenge: string; http_bind: string; cache_dir: string };
+export type AcmeKeys = {
+  challenge: "http";
+  http_bind: Bind;
+  cache_dir: string;
+  directory: string;
+  email: string;
+  ca_cert_path: string;
+};
 /** Certificates from an ACME authority. */
 export const acme: Section<AcmeKeys> = {
   at: "acme",
-  summary: "Certificates from an ACME authority.",
+  summary:
+    "The authority that the certificates of `acme_hosts` come from, by ACME: Let's Encrypt, unless it says another. " +
+    "With this section its terms are agreed to. More in [tls.md](tls.md#certificates-by-acme).",
   keys: {
-    challenge: text("How the authority checks a host name.").default("http"),
-    http_bind: text("Where HTTP-01 challenges are answered.").default("0.0.0.0:80"),
-    cache_dir: text("Where keys and certificates are kept.").default("/tmp"),
+    challenge: z.enum(["http"]).describe(
+      "How the authority checks a host name: it asks for `http://HOST/.well-known/acme-challenge/…`.",
+    ).default("http"),
+    http_bind: bind("Where that is answered; other requests are sent on to https.").default({
+      ...{ hostname: "0.0.0.0", port: 80, text: "0.0.0.0:80" },
+    }),
+    cache_dir: text(
+      "Where keys and certificates are kept: in a folder `twixt-acme` that this user alone may open.",
+    ).default("/var/lib/twixt"),
+    directory: httpUrl("The authority's directory.").default(
+      "https://acme-v02.api.letsencrypt.org/directory",
+    ),
+    email: text("Whom the authority writes to.").optional().meta({ otherwise: "nobody" }),
+    ca_cert_path: text(
+      "The file of the authorities that the directory's own certificate is verified with, PEM.",
+    )
+      .optional().meta({ otherwise: "the usual ones" }),
   },
   sections: [],
 };

@@ -72,7 +72,9 @@ const tls: Inner = {
       "first certificate. Files are read anew with each reload and when they change; where they " +
       "can't be used, the old ones stay. More in [tls.md](tls.md).",
     keys: {
-      acme_hosts: strings("Host names whose certificates come from [acme]."),
+      acme_hosts: strings(
+        "Host names whose certificates come from the authority in `[acme]`, one for each.",
+      ),
       cert_path: text(
         "The file of the first certificate, PEM; the chain to its authority may follow in it.",
       ).optional().meta({ otherwise: "the first of certificates" }),
@@ -117,6 +119,7 @@ const tls: Inner = {
 
 /** `[servers.NAME.tls]`. */
 export type TlsKeys = {
+  readonly acme_hosts?: readonly string[];
   readonly cert_path?: string;
   readonly key_path?: string;
   readonly certificates: readonly { readonly cert_path: string; readonly key_path: string }[];

@@ -19,6 +19,8 @@ export type Surroundings = {
   /** Who binds where, by {@link bindKey}. Servers add themselves. */
   readonly binds: Map<string, string>;
   readonly bufferMaxBytes: number;
+  /** Where certificates by ACME are kept; absent: there are none. */
+  readonly acmeFolder: string | undefined;
 };
 
 /** A server, its own pool when it has one, and how the API shows it. */
@@ -49,7 +51,7 @@ export function readServer(
   const access = readAccess(given["access"], [...path, "access"], around);
   const inner = readListener(given, path, report);
   const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
-  const tls = tlsOf(inner["tls"], given, path, report);
+  const tls = tlsOf(inner["tls"], given, path, around);
   const backendsTls = backendsTlsOf(inner["backends_tls"], path, report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const routing = routingOf(inner["sni"], routes);

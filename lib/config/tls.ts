@@ -1,10 +1,12 @@
 /** `[servers.NAME.tls]` and `backends_tls`: what they mean, and what of it the runtime can't do. */
+import { acmeFile, wrongAcmeHost } from "../acme/files.ts";
 import { wrongRule } from "../client_rules.ts";
 import type { BackendsTlsSpec, CertificateSpec, ClientsSpec, TlsSpec } from "../tls_model.ts";
 import { quote } from "./issues.ts";
 import { isTable, type Read, type Table } from "./read.ts";
 import type { Path, Report } from "./report.ts";
 import type { BackendsTlsKeys, TlsKeys, TlsVersion } from "./schema_listener.ts";
+import type { Surroundings } from "./server.ts";
 import { suggest } from "./suggest.ts";
 
 /** Suites of TLS 1.2 that are always offered. */
@@ -34,7 +36,7 @@ export function tlsOf(
   read: Read<Record<string, unknown>> | undefined,
   server: Table,
   path: Path,
-  report: Report,
+  { pools: { report }, acmeFolder }: Pick<Surroundings, "pools" | "acmeFolder">,
 ): TlsSpec | undefined {
   if (read === undefined) {
     if (server["protocol"] === "tls" && server["tls"] === undefined) {
@@ -52,7 +54,8 @@ export function tlsOf(
     const hint = "sessions can be resumed, within one worker; remove it";
     report.warn([...at, "session_tickets"], `can't be turned off\n${hint}`);
   }
-  const certificates = certificatesOf(keys, at, server["tls"], report);
+  const own = certificatesOf(keys, at, server["tls"], report);
+  const certificates = [...own, ...acmeCertificates(keys.acme_hosts ?? [], at, acmeFolder, report)];
   const clients = clientsOf(keys, at, report);
   return {
     certificates,
@@ -94,6 +97,26 @@ export function backendsTlsOf(
     ...keys.min_version === "tls1.3" ? { minVersion: "TLSv1.3" } : {},
     ...keys.max_version === "tls1.2" ? { maxVersion: "TLSv1.2" } : {},
   };
+}
+
+function acmeCertificates(
+  hosts: readonly string[],
+  at: Path,
+  folder: string | undefined,
+  report: Report,
+): CertificateSpec[] {
+  if (folder === undefined && hosts.length > 0) {
+    const hint = "add [acme], or give cert_path and key_path";
+    report.error([...at, "acme_hosts"], `needs the section [acme]\n${hint}`);
+  }
+  return hosts.map((written, i) => {
+    const host = written.toLowerCase().replace(/\.$/, "");
+    const here = [...at, "acme_hosts", i];
+    const wrong = wrongAcmeHost(host);
+    if (wrong !== undefined) report.error(here, `${quote(written)} ${wrong}`);
+    const path = acmeFile(folder ?? "", host);
+    return { certPath: path, keyPath: path, at: here.join("."), acmeHost: host };
+  });
 }
 
 function clientsOf(keys: Partial<TlsKeys>, at: Path, report: Report): ClientsSpec | undefined {

@@ -18,12 +18,10 @@ const REMOVE_SERVER = "remove this server to run without it";
  * which are planned.
  */
 export const unavailable: readonly Unavailable[] = [
-  { at: "acme" },
   { at: "metrics.enabled", value: true, hint: "set enabled = false" },
   { at: "profiler.enabled", value: true, hint: "set enabled = false" },
   { at: "servers.*.protocol", value: "udp", covers: ["udp"], hint: REMOVE_SERVER },
   { at: "servers.*.protocol", value: "lines", hint: REMOVE_SERVER },
-  { at: "servers.*.tls.acme_hosts" },
   { at: "servers.*.udp" },
   { at: "servers.*.forward", value: "kernel" },
 ];

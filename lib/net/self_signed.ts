@@ -19,10 +19,12 @@ export type SelfSignedOptions = {
   readonly notAfter: Date;
   /** 16 random bytes. */
   readonly serial: Uint8Array;
+  /** The host that it is for; without one it is a client's. */
+  readonly host?: string;
 };
 
 /**
- * A certificate for TLS clients, in PEM form.
+ * A certificate for TLS clients, or for a host, in PEM form.
  * @param key Its key on an elliptic curve, PEM.
  * @throws Error where that is no such key.
  */
@@ -40,7 +42,7 @@ export function selfSigned(key: string, options: SelfSignedOptions): string {
     sequence(time(options.notBefore), time(options.notAfter)),
     name,
     new Uint8Array(publicKey),
-    tagged(0xa3, sequence(...EXTENSIONS)),
+    tagged(0xa3, sequence(...extensionsOf(options.host))),
   );
   const signature = new Uint8Array(sign("sha384", body, privateKey));
   return certificatePem(sequence(body, algorithm, bits(0, signature)));
@@ -52,13 +54,20 @@ const KEY_USAGE = "551d0f"; // 2.5.29.15
 const BASIC_CONSTRAINTS = "551d13"; // 2.5.29.19
 const EXTENDED_KEY_USAGE = "551d25"; // 2.5.29.37
 const CLIENT_AUTH = "2b06010505070302"; // 1.3.6.1.5.5.7.3.2
+const SERVER_AUTH = "2b06010505070301"; // 1.3.6.1.5.5.7.3.1
+const ALTERNATIVE_NAME = "551d11"; // 2.5.29.17
 const SET = 0x31;
+const DNS_NAME = 0x82;
 
-const EXTENSIONS = [
-  extension(KEY_USAGE, true, bits(7, Uint8Array.of(0x80))), // digital signature
-  extension(EXTENDED_KEY_USAGE, false, sequence(oid(CLIENT_AUTH))),
-  extension(BASIC_CONSTRAINTS, true, sequence()), // no authority
-];
+function extensionsOf(host: string | undefined): Uint8Array[] {
+  const name = tagged(DNS_NAME, new TextEncoder().encode(host));
+  return [
+    extension(KEY_USAGE, true, bits(7, Uint8Array.of(0x80))), // digital signature
+    extension(EXTENDED_KEY_USAGE, false, sequence(oid(host ? SERVER_AUTH : CLIENT_AUTH))),
+    extension(BASIC_CONSTRAINTS, true, sequence()), // no authority
+    ...host ? [extension(ALTERNATIVE_NAME, false, sequence(name))] : [],
+  ];
+}
 
 function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
   const flag = critical ? [tagged(0x01, Uint8Array.of(0xff))] : [];

@@ -24,12 +24,14 @@ const SOON_MS = 7 * DAY_MS;
 export async function readCertificates(
   specs: readonly CertificateSpec[],
   nowMs: number,
+  standIn: StandIn = noStandIn,
 ): Promise<ReadCertificates> {
   const certificates: Certificate[] = [];
   const warnings: string[] = [];
   for (const spec of specs) {
-    const cert = await textOf(spec.certPath, `${spec.at}.cert_path`);
-    const key = await textOf(spec.keyPath, `${spec.at}.key_path`);
+    const { cert, key } = spec.acmeHost === undefined
+      ? await pairOf(spec)
+      : await issuedOf(spec, spec.acmeHost) ?? standIn(spec.acmeHost);
     const leaf = certificatesIn(cert, spec.certPath, `${spec.at}.cert_path`)[0]!;
     const privateKey = keyOf(key, spec);
     if (!belong(leaf, privateKey)) {
@@ -41,6 +43,32 @@ export async function readCertificates(
     warnings.push(...expiry(leaf, spec, nowMs));
   }
   return { certificates, warnings };
+}
+
+/** Stands in for the certificate of a host that ACME hasn't got one for yet. Both in PEM form. */
+export type StandIn = (host: string) => { readonly cert: string; readonly key: string };
+
+const noStandIn: StandIn = (host) => {
+  throw new StartError(`there is no certificate for ${host} yet`, "start Twixt: it asks for one");
+};
+
+async function pairOf({ certPath, keyPath, at }: CertificateSpec) {
+  const cert = await textOf(certPath, `${at}.cert_path`);
+  return { cert, key: await textOf(keyPath, `${at}.key_path`) };
+}
+
+/** What ACME has got, key and certificate in one file; undefined where that isn't there yet. */
+async function issuedOf({ certPath, at }: CertificateSpec, host: string) {
+  try {
+    if (!(await Deno.stat(certPath)).isFile) return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined; // others are told of by reading it
+  }
+  const text = await textOf(certPath, at);
+  const cert = text.indexOf("-----BEGIN CERTIFICATE-----");
+  if (cert >= 0) return { key: text.slice(0, cert), cert: text.slice(cert) };
+  const message = `${at}: ${certPath} holds no certificate for ${host}`;
+  throw new StartError(message, "remove the file: another will be asked for", true);
 }
 
 /** The text of a file. @throws StartError that names the key of the configuration, too */

@@ -29,6 +29,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   umount: "mount",
   lxc: "lxd",
   nft: "nftables",
+  "pebble-challtestsrv": "pebble",
 };
 
 /**

@@ -69,6 +69,48 @@ Deno.test("[servers.NAME.tls] asks clients for certificates, and holds TLS to 1.
   assert.deepEqual([optional?.clients?.required, optional?.clients?.allow], [false, []]);
 });
 
+Deno.test("[servers.NAME.tls] takes certificates by ACME beside others", () => {
+  const load = (tls: string) => {
+    const text = `[acme]\ncache_dir = "/x/"\n[servers.a]\nbind = ":1"\nprotocol = "tls"\n` +
+      `discovery = { kind = "static", static_list = ["b:1"] }\n[servers.a.tls]\n${tls}\n`;
+    return loadConfig(text, { file: "x", format: "toml", kinds });
+  };
+  const { config } = load(`${PAIR}\nacme_hosts = ["A.test.", "b.test"]`);
+  const path = (host: string) => `/x/twixt-acme/${host}.pem`;
+  const issued = ["a.test", "b.test"].map((acmeHost, i) => ({
+    ...{ certPath: path(acmeHost), keyPath: path(acmeHost), acmeHost },
+    at: `servers.a.tls.acme_hosts.${i}`,
+  }));
+  assert.deepEqual(config.servers.get("a")!.tls?.certificates, [MAIN, ...issued]);
+  assert.deepEqual(config.acme, {
+    directory: "https://acme-v02.api.letsencrypt.org/directory",
+    bind: { hostname: "0.0.0.0", port: 80, text: "0.0.0.0:80" },
+    folder: "/x/twixt-acme",
+  });
+  assert.equal(
+    load('acme_hosts = ["b.test"]').config.servers.get("a")!.tls?.certificates.length,
+    1,
+  );
+  assert.throws(
+    () => load('acme_hosts = ["*.b.test"]'),
+    /acme_hosts\.0: "\*\.b\.test" is a wildcard/,
+  );
+});
+
+Deno.test.each(
+  [
+    ['challenge = "dns"', /acme\.challenge: "dns" is not possible here/],
+    ['http_bind = "x"', /acme\.http_bind: /],
+    ['directory = "http://a.test/"', /acme\.directory: must be a URL of https/],
+    ['directory = "a.test"', /acme\.directory: "a\.test" is not a URL/],
+    ['http_bind = "127.0.0.1:1"', /servers\.a\.bind: .* is already taken by acme\.http_bind/],
+  ] as const,
+)("[acme] with %s is refused by name", (acme, wanted) => {
+  const text = `[acme]\n${acme}\n[servers.a]\nbind = "127.0.0.1:1"\n` +
+    'discovery = { kind = "static", static_list = ["b:1"] }\n';
+  assert.throws(() => loadConfig(text, { file: "x", format: "toml", kinds }), wanted);
+});
+
 Deno.test("gobetween's documented example of tls loads, with warnings", () => {
   const { tls, said, shown } = load(
     `${PAIR}\nmin_version = "tls1"\nmax_version = "tls1.2"\nciphers = []\n` +
@@ -148,9 +190,9 @@ Deno.test.each(
     ["no time", `${PAIR}\nhandshake_timeout = "0"`, /handshake_timeout: "0" is too short/],
     ["an unknown guard", `${PAIR}\nguard = "on"`, /tls\.guard: "on" is not possible here/],
     [
-      "ACME",
+      "ACME without an authority",
       'acme_hosts = ["a.test"]',
-      /^x:6: servers\.a\.tls\.acme_hosts: is not available yet[^:]*$/,
+      /^x:6: servers\.a\.tls\.acme_hosts: needs the section \[acme\]\n.*cert_path/,
     ],
     [
       "client certificates of nobody",

@@ -24,6 +24,14 @@ Deno.test("selfSigned() makes a certificate that its own key has signed", () => 
   assert(!read.verify(other.publicKey));
 });
 
+Deno.test("selfSigned() makes one for a host, too", () => {
+  const read = new X509Certificate(selfSigned(newKey(), { ...options, host: "a.test" }));
+  assert.equal(read.subjectAltName, "DNS:a.test");
+  assert.equal(read.checkHost("a.test"), "a.test");
+  assert.equal(read.checkHost("b.test"), undefined);
+  assert(read.verify(read.publicKey));
+});
+
 Deno.test.each([
   { notAfter: "2049-12-31T23:59:59Z" },
   { notAfter: "2050-01-01T00:00:00Z" },

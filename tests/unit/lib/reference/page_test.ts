@@ -45,7 +45,7 @@ Deno.test("referencePage() has each section once, in the order of the file", () 
   const sections = [...referencePage(kinds).matchAll(/^## (.*)$/gm)].map(([, title]) => title);
   assert.deepEqual(sections, [
     ...["Contents", "How values are written", "Top of the file", "`[logging]`", "`[api]`"],
-    ...["`[api.basic_auth]`", "`[api.tls]`", "`[defaults]`", "`[servers.NAME]`"],
+    ...["`[api.basic_auth]`", "`[api.tls]`", "`[acme]`", "`[defaults]`", "`[servers.NAME]`"],
     ...[
       "`[servers.NAME.sni]`",
       "`[servers.NAME.tls]`",

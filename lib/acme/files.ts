@@ -1,0 +1,26 @@
+/** Where certificates by ACME are kept. Pure. */
+
+/** The folder for them. One of its own: `/tmp`, which gobetween takes, is everybody's. */
+export function acmeFolder(cacheDir: string): string {
+  return `${cacheDir.replace(/\/+$/, "")}/twixt-acme`;
+}
+
+/** The file of a host's certificate and key. */
+export function acmeFile(folder: string, host: string): string {
+  return `${folder}/${host}.pem`;
+}
+
+/** Why no certificate can be had for a host by HTTP-01; undefined: one can. */
+export function wrongAcmeHost(host: string): string | undefined {
+  if (host.startsWith("*.")) {
+    return "is a wildcard, which authorities check by DNS alone\nname each host, or give a file by certificates";
+  }
+  const labels = host.split(".");
+  const isName = host.length <= 240 && labels.every((label) => LABEL.test(label));
+  if (!isName || /^\d+$/.test(labels.at(-1)!)) {
+    return 'is no host name\nfor example "www.example.com"';
+  }
+  return undefined;
+}
+
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

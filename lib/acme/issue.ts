@@ -1,0 +1,64 @@
+/** Certificates from an authority by ACME (RFC 8555). Loaded where one is needed. */
+import * as acme from "acme-client";
+import { Agent } from "node:https";
+import { getText } from "../net/get.ts";
+import { readPemFile } from "../source/pem.ts";
+import type { AcmeSpec } from "../tls_model.ts";
+import type { Challenges } from "./challenges.ts";
+import type { Issued } from "./keeper.ts";
+import type { AcmeStore } from "./store.ts";
+
+/** Longest wait for one answer. */
+const ANSWER_MS = 30_000;
+/** Requests that fail are sent again so often, 5 seconds later; the keeper has pauses of its own. */
+const RETRIES = 1;
+/** Longest answer. */
+const ANSWER_BYTES = 1 << 20;
+
+/** Gives what asks this authority for certificates. @throws StartError where its own authority's file can't be read */
+export function issuerOf(
+  { directory, email, caPath }: AcmeSpec,
+  store: AcmeStore,
+  challenges: Challenges,
+): (host: string, signal: AbortSignal) => Promise<Issued> {
+  const agent = caPath === undefined ? {} : { ca: readPemFile(caPath, "CERTIFICATE") };
+  Object.assign(acme.axios.defaults, {
+    acmeSettings: { retryMaxAttempts: RETRIES, retryDefaultDelay: 5 },
+    timeout: ANSWER_MS,
+    maxContentLength: ANSWER_BYTES,
+    maxRedirects: 0,
+    httpsAgent: new Agent(agent),
+  });
+  return async (host, signal) => {
+    // the package doesn't say why it can't reach anybody
+    await getText({ url: directory, tls: { caPath }, accept: "application/json", signal });
+    const newKey = async () => String(await acme.crypto.createPrivateEcdsaKey());
+    const accountKey = await store.accountKey(directory, newKey);
+    const client = new acme.Client({ directoryUrl: directory, accountKey });
+    const [key, csr] = await acme.crypto.createCsr({ altNames: [host] }, await newKey());
+    using answers = new DisposableStack();
+    const issued = client.auto({
+      csr,
+      ...email === undefined ? {} : { email },
+      termsOfServiceAgreed: true,
+      skipChallengeVerification: true, // from here the host may look otherwise than from outside
+      challengePriority: ["http-01"],
+      challengeCreateFn: (_authorization, { token }, answer) => {
+        answers.use(challenges.add(token, answer));
+        return Promise.resolve();
+      },
+      challengeRemoveFn: () => Promise.resolve(),
+    });
+    return { cert: await unlessAborted(issued, signal), key: String(key) };
+  };
+}
+
+/** What is promised, or what the signal says; what is under way then goes on by itself, within its limits. */
+function unlessAborted<T>(promised: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    promised.then(resolve, reject);
+    const late = () => reject(new Error("it took too long"));
+    signal.addEventListener("abort", late, { once: true });
+    if (signal.aborted) late();
+  });
+}
