@@ -5,6 +5,7 @@ import type { BadReport } from "./bad_clients.ts";
 import type { EchoesReady, EchoesReport } from "./echoes.ts";
 import type { LongReport } from "./long_clients.ts";
 import type { ShortReport } from "./short_clients.ts";
+import type { TlsReport } from "./tls_clients.ts";
 
 /** How long it may take to its first line. */
 const READY_MS = 20_000;
@@ -103,6 +104,11 @@ export function startShortClients(port: number, rate: number, wrap?: string) {
 /** Starts so many clients that stay; they are ready when bytes have moved over each connection. */
 export function startLongClients(port: number, count: number, wrap?: string) {
   return LoadProcess.start<unknown, LongReport>("long_clients", [port, count], wrap);
+}
+
+/** Starts clients of a TLS server that come, so many a second, for a full handshake and a byte back. */
+export function startTlsClients(port: number, rate: number, ca: string, wrap?: string) {
+  return LoadProcess.start<unknown, TlsReport>("tls_clients", [port, rate, ca], wrap);
 }
 
 /** Starts clients that a TLS server gets nothing from; they come again and again. */
