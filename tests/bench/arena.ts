@@ -1,4 +1,5 @@
 /** What the measurements share: the programs that are here, the backend, a folder, and who says how far it is. */
+import type { Certificate } from "../support/certificates.ts";
 import { freePort } from "../support/clients.ts";
 import type { Backend } from "./backend.ts";
 import { Daemon } from "./daemon.ts";
@@ -17,6 +18,8 @@ export type Arena = {
   readonly wrk: string | undefined;
   readonly wrkScript: string;
   readonly folder: string;
+  /** Undefined where none could be made. */
+  readonly certificate: Certificate | undefined;
   readonly rounds: number;
   readonly progress: Progress;
   /** Says what makes the result less exact. */
@@ -28,15 +31,16 @@ export type Running = { readonly daemon: Daemon; readonly port: number };
 
 /** Starts a proxy on a port of its own. The caller disposes the daemon. */
 export async function startProxy(
-  { folder, backend }: Arena,
+  { folder, backend, certificate }: Arena,
   proxy: Proxy,
-  bulk = false,
+  { bulk = false, tls = false }: { bulk?: boolean; tls?: boolean } = {},
 ): Promise<Running> {
   const place: Place = {
     folder,
     port: freePort(),
     backends: backend.addresses,
     bulk,
+    ...tls ? { certificate: certificate! } : {},
   };
   const command = await proxy.command(proxy.program!, place);
   return { daemon: await Daemon.start(command, place.port), port: place.port };

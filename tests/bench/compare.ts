@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { certificate } from "../support/certificates.ts";
 import { find } from "../support/real.ts";
 import type { Arena, Entrant } from "./arena.ts";
 import { Backend } from "./backend.ts";
@@ -89,6 +90,7 @@ async function run(
     wrk,
     wrkScript,
     folder,
+    certificate: find("openssl") === undefined ? undefined : await certificate(folder),
     rounds: options.rounds,
     progress: progressOf(options, entrants, wrk !== undefined),
     note: (text) => results.notes.push(text),
@@ -148,7 +150,10 @@ async function entrantOf(proxy: typeof proxies[number]): Promise<Entrant> {
       id: proxy.id,
       label: proxy.label,
       version: await versionOf(proxy),
-      loads: { keepalive: [], short: [], bulk: [] },
+      loads: {
+        ...{ keepalive: [], short: [], bulk: [] },
+        ...{ tls_keepalive: [], tls_short: [], tls_bulk: [] },
+      },
       idleBytes: [],
       active: { alone: [], besideIdle: [] },
       startMs: [],

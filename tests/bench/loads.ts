@@ -2,11 +2,12 @@
 import { type Arena, type Entrant, inTurn, type Running, startProxy } from "./arena.ts";
 import { cpuTimes, usedBetween } from "./kernel.ts";
 import type { Proxy } from "./proxies.ts";
-import type { Load, Sample } from "./results.ts";
+import { isTls, type Load, LOADS, type PlainLoad, plainOf, type Sample } from "./results.ts";
 import { runWrk } from "./wrk.ts";
 
-const LOADS: readonly Load[] = ["keepalive", "short", "bulk"];
-const NAMES: { readonly [load in Load]: string } = {
+/** Rounds with TLS: fewer, for time. */
+const TLS_ROUNDS = 3;
+const NAMES: { readonly [load in PlainLoad]: string } = {
   keepalive: "requests over open connections",
   short: "a connection for each request",
   bulk: "large files",
@@ -20,22 +21,27 @@ export function loadSeconds(
   rounds: number,
   seconds: number,
 ): number {
-  return (rounds + 0.5) * roundSeconds(proxies, seconds);
+  const tls = Math.min(rounds, TLS_ROUNDS);
+  return (rounds + 0.5) * roundSeconds(proxies, seconds, false) +
+    (tls + 0.5) * roundSeconds(proxies, seconds, true);
 }
 
-function roundSeconds(proxies: readonly Proxy[], seconds: number): number {
-  const loads = LOADS.map((load) => proxies.filter((proxy) => takes(proxy, load)).length);
+/** What a round takes, in the plain or with TLS. */
+function roundSeconds(proxies: readonly Proxy[], seconds: number, tls: boolean): number {
+  const loads = LOADS.filter((load) => isTls(load) === tls)
+    .map((load) => proxies.filter((proxy) => takes(proxy, load)).length);
   return 2 * loads.reduce((sum, each) => sum + each) *
     (seconds + OVERHEAD_SECONDS);
 }
 
 /** Two workers move large files like one: the kernel copies. */
-function takes({ twoWorkers }: Proxy, load: Load): boolean {
+function takes({ twoWorkers, tls }: Proxy, load: Load): boolean {
+  if (isTls(load)) return tls === true;
   return load !== "bulk" || twoWorkers !== true;
 }
 
 type Runner = Entrant & {
-  readonly running: { readonly [load in Load]: Running };
+  readonly running: { readonly [load in Load]?: Running };
 };
 
 /**
@@ -53,9 +59,14 @@ export async function measureLoads(
   for (const entrant of entrants) {
     runners.push(await startRunner(arena, entrant, stack));
   }
-  const needed = roundSeconds(entrants.map(({ proxy }) => proxy), seconds);
+  const secure = arena.certificate !== undefined;
+  const needed = (round: number) =>
+    [false, ...secure && round < TLS_ROUNDS ? [true] : []].reduce(
+      (sum, tls) => sum + roundSeconds(entrants.map(({ proxy }) => proxy), seconds, tls),
+      0,
+    );
   for (let round = -1; round < rounds; round++) {
-    if (round > 0 && progress.over(needed)) {
+    if (round > 0 && progress.over(needed(round))) {
       return arena.note(
         `${round} rounds under load instead of ${rounds}: time was up`,
       );
@@ -64,14 +75,14 @@ export async function measureLoads(
     const slice = async ({ proxy, running }: Runner, load: Load) => {
       progress.step(
         title,
-        `${NAMES[load]}, ${proxy.label}`,
+        `${NAMES[plainOf(load)]}${isTls(load) ? " by TLS" : ""}, ${proxy.label}`,
         seconds + OVERHEAD_SECONDS,
       );
-      return await sampleOf(arena, running[load], load, seconds);
+      return await sampleOf(arena, running[load]!, load, seconds);
     };
-    for (const load of LOADS) {
+    for (const load of LOADS.filter((each) => !isTls(each) || round < TLS_ROUNDS)) {
       const order = inTurn(
-        runners.filter(({ proxy }) => takes(proxy, load)),
+        runners.filter(({ running }) => running[load] !== undefined),
         round + 1,
       );
       const first = new Map<Runner, Sample>();
@@ -92,11 +103,27 @@ async function startRunner(
   stack: AsyncDisposableStack,
 ): Promise<Runner> {
   const { proxy } = entrant;
-  const running = await startProxy(arena, proxy);
-  stack.use(running.daemon);
-  const bulk = proxy.apartForBulk ? await startProxy(arena, proxy, true) : running;
-  if (bulk !== running) stack.use(bulk.daemon);
-  return { ...entrant, running: { keepalive: running, short: running, bulk } };
+  const start = async (tls: boolean) => {
+    const running = await startProxy(arena, proxy, { tls });
+    stack.use(running.daemon);
+    const bulk = proxy.apartForBulk ? await startProxy(arena, proxy, { bulk: true, tls }) : running;
+    if (bulk !== running) stack.use(bulk.daemon);
+    return { running, bulk };
+  };
+  const { running, bulk } = await start(false);
+  const plain = {
+    ...{ keepalive: running, short: running },
+    ...takes(proxy, "bulk") ? { bulk } : {},
+  };
+  if (!proxy.tls || arena.certificate === undefined) return { ...entrant, running: plain };
+  const secure = await start(true);
+  return {
+    ...entrant,
+    running: {
+      ...{ ...plain, tls_keepalive: secure.running, tls_short: secure.running },
+      tls_bulk: secure.bulk,
+    },
+  };
 }
 
 /** Two samples as one. Of percentiles, which can't be added, it has the mean. */

@@ -1,5 +1,6 @@
 /** The proxies that are compared. A new one is an entry here. */
 import { find } from "../support/real.ts";
+import type { Certificate } from "../support/certificates.ts";
 import { fromFileUrl } from "../support/paths.ts";
 import { shell } from "../support/twixt.ts";
 import type { Command } from "./daemon.ts";
@@ -13,6 +14,8 @@ export type Place = {
   readonly backends: readonly string[];
   /** For large files, where a proxy has to be told. */
   readonly bulk?: boolean;
+  /** It speaks TLS with clients, and shows this. */
+  readonly certificate?: Certificate;
 };
 
 /** A proxy that may be here. */
@@ -32,6 +35,8 @@ export type Proxy = {
   readonly twoWorkers?: boolean;
   /** Large files go through a process of their own. */
   readonly apartForBulk?: boolean;
+  /** It is compared as one that speaks TLS, too. */
+  readonly tls?: boolean;
 };
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -49,8 +54,10 @@ const haproxy: Proxy = {
   program: find("haproxy"),
   install: "apt-get install -y haproxy",
   versionArgs: ["-v"],
-  async command(program, { folder, port, backends }) {
+  tls: true,
+  async command(program, { folder, port, backends, certificate }) {
     const servers = backends.map((address, index) => `  server backend${index} ${address}`);
+    const ssl = certificate === undefined ? "" : ` ssl crt ${await together(certificate)}`;
     const file = `${folder}/haproxy-${port}.conf`;
     await Deno.writeTextFile(
       file,
@@ -63,7 +70,7 @@ defaults
   timeout client 1h
   timeout server 1h
 listen bench
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${ssl}
   balance roundrobin
 ${servers.join("\n")}
 `,
@@ -120,7 +127,8 @@ const bare: Proxy = {
   install: "",
   versionArgs: ["--version"],
   apartForBulk: true,
-  async command(program, { port, backends, bulk }) {
+  tls: true,
+  async command(program, { port, backends, bulk, certificate }) {
     // as the program is run, but for permissions
     const flags = (await startTask()).filter((word) => word.startsWith("--v8-flags"));
     const backend = backends[0]!.split(":")[1]!;
@@ -132,10 +140,12 @@ const bare: Proxy = {
         "--no-prompt",
         ...flags,
         "-N",
+        "-R",
         RELAY,
         backend,
         String(port),
         bytes,
+        ...certificate === undefined ? [] : [certificate.cert, certificate.key],
       ],
     };
   },
@@ -148,6 +158,7 @@ const twixt = (id: string, label: string, workers: number): Proxy => ({
   install: "",
   versionArgs: ["--version"],
   twoWorkers: workers === 2,
+  tls: workers === 1,
   async command(program, place) {
     const args = (await startTask()).map((word) => word === "main.ts" ? `${ROOT}main.ts` : word);
     return {
@@ -178,6 +189,13 @@ export const proxies: readonly Proxy[] = [
   twixt("twixt2", "Twixt, 2 workers", 2),
 ];
 
+/** The file with certificate and key that HAProxy wants. */
+async function together({ cert, key }: Certificate): Promise<string> {
+  const file = `${cert}.haproxy`;
+  await Deno.writeTextFile(file, await Deno.readTextFile(cert) + await Deno.readTextFile(key));
+  return file;
+}
+
 /** A configuration that gobetween and Twixt both understand. */
 async function gobetweenFile(
   name: string,
@@ -185,6 +203,10 @@ async function gobetweenFile(
   workers?: number,
 ): Promise<string> {
   const file = `${place.folder}/${name}-${place.port}.toml`;
+  const { certificate } = place;
+  const tls = certificate === undefined
+    ? ""
+    : `[servers.bench.tls]\ncert_path = "${certificate.cert}"\nkey_path = "${certificate.key}"\n`;
   await Deno.writeTextFile(
     file,
     `${workers === undefined ? "" : `workers = ${workers}`}
@@ -195,7 +217,7 @@ balance = "roundrobin"
 [servers.bench.discovery]
 kind = "static"
 static_list = ${JSON.stringify(place.backends)}
-`,
+${tls}`,
   );
   return file;
 }

@@ -1,7 +1,26 @@
 /** What a run finds out. This is what `--json` writes. */
 
 /** What clients do: requests over open connections, a connection for each, large files. */
-export type Load = "keepalive" | "short" | "bulk";
+export type PlainLoad = "keepalive" | "short" | "bulk";
+
+/** The same in the plain, and by TLS that the proxy speaks with them. */
+export type Load = PlainLoad | `tls_${PlainLoad}`;
+
+/** All of them. */
+export const LOADS: readonly Load[] = [
+  ...["keepalive", "short", "bulk"] as const,
+  ...["tls_keepalive", "tls_short", "tls_bulk"] as const,
+];
+
+/** What a load is, apart from TLS. */
+export function plainOf(load: Load): PlainLoad {
+  return load.replace("tls_", "") as PlainLoad;
+}
+
+/** Is TLS spoken with the clients? */
+export function isTls(load: Load): boolean {
+  return load.startsWith("tls_");
+}
 
 /** One load through one proxy, once. */
 export type Sample = {
@@ -56,7 +75,7 @@ export type Results = {
 
 /** CPU of one request, in microseconds, or of 10^9 bytes, in seconds. */
 export function unitCost(load: Load, sample: Sample): number {
-  if (load === "bulk") return sample.cpuSeconds / (sample.bytes / 1e9);
+  if (plainOf(load) === "bulk") return sample.cpuSeconds / (sample.bytes / 1e9);
   return sample.cpuSeconds * 1e6 / sample.requests;
 }
 

@@ -20,6 +20,7 @@ export function report(results: Results): string {
       "connections/s",
     ),
     bulkTable(results),
+    tlsTable(results),
     restTable(results),
     electionTable(results),
     workersLine(results),
@@ -88,6 +89,25 @@ function bulkTable(results: Results): string {
   ]);
   const header = ["proxy", "GB/s", "CPU s/GB", "x HAProxy", "x bare loop"];
   return section("Files of 100 MiB, 4 at a time", header, rows);
+}
+
+function tlsTable(results: Results): string {
+  const loads = ["tls_keepalive", "tls_short", "tls_bulk"] as const;
+  const rows = results.proxies.filter((proxy) => loads.some((load) => proxy.loads[load].length > 0))
+    .map((proxy) => [
+      proxy.label,
+      ...loads.flatMap((load) => [
+        orNone(unitCosts(proxy, load), (costs) => printSpread(spread(costs))),
+        ...ratios(results, proxy, (each) => unitCosts(each, load)),
+        ...errors(proxy, load),
+      ]),
+    ]);
+  const times = ["x HAProxy", "x bare loop"];
+  const header = [
+    ...["proxy", "CPU µs per request", ...times],
+    ...["per full handshake", ...times, "CPU s/GB", ...times],
+  ];
+  return section("TLS with clients, ECDSA P-256", header, rows);
 }
 
 function restTable(results: Results): string {

@@ -16,6 +16,9 @@ export type Target = {
 /** Most that it may cost, as a multiple of the bare loop's. */
 const CPU_LIMIT = 1.05;
 const MEMORY_LIMIT = 1.15;
+/** As multiples of HAProxy's. */
+const HANDSHAKE_LIMIT = 1;
+const TLS_GB_LIMIT = 0.9;
 /** Most that idle connections may raise the cost of active ones. */
 const IDLE_LIMIT = 1.05;
 const START_LIMIT_MS = 250;
@@ -27,7 +30,7 @@ const CHEAP = new Set(["weight", "random", "roundrobin", "p2c"]);
 /** Least share of the work for each of two workers. */
 const SHARE_LIMIT = 1 / 3;
 
-const LOADS: readonly (readonly [Load, string])[] = [
+const PLAIN: readonly (readonly [Load, string])[] = [
   ["keepalive", "CPU per request"],
   ["short", "CPU per short connection"],
   ["bulk", "CPU per GB"],
@@ -46,6 +49,7 @@ export function judge(
       ...cpu(own, bare, "the bare loop's", CPU_LIMIT),
       ...cpu(own, find("gobetween")),
       ...memory(own, bare),
+      ...tls(own, find("haproxy"), bare),
       ...idle(own),
       ...start(own),
     ];
@@ -67,7 +71,7 @@ function cpu(
   limit = 1,
 ): Target[] {
   if (other === undefined) return [];
-  return LOADS.flatMap(([load, what]) => {
+  return PLAIN.flatMap(([load, what]) => {
     const values = unitCosts(own, load);
     const baseline = unitCosts(other, load);
     if (values.length === 0 || baseline.length === 0) return [];
@@ -75,6 +79,28 @@ function cpu(
     const limitText = `${limit === 1 ? "below" : `at most ${limit} x`} ${whose}`;
     return [
       target(what, own, limitText, printRatio(times), verdict(times, limit)),
+    ];
+  });
+}
+
+/** Requests beside the bare loop with TLS, handshakes and large files beside HAProxy. */
+function tls(
+  own: ProxyResult,
+  haproxy: ProxyResult | undefined,
+  bare: ProxyResult | undefined,
+): Target[] {
+  const rows = [
+    ["tls_keepalive", "CPU per request by TLS", bare, "the bare loop's", CPU_LIMIT],
+    ["tls_short", "CPU per full handshake", haproxy, "HAProxy's", HANDSHAKE_LIMIT],
+    ["tls_bulk", "CPU per GB by TLS", haproxy, "HAProxy's", TLS_GB_LIMIT],
+  ] as const;
+  return rows.flatMap(([load, what, other, whose, limit]) => {
+    const values = unitCosts(own, load);
+    const baseline = other === undefined ? [] : unitCosts(other, load);
+    if (values.length === 0 || baseline.length === 0) return [];
+    const times = ratio(values, baseline);
+    return [
+      target(what, own, `at most ${limit} x ${whose}`, printRatio(times), verdict(times, limit)),
     ];
   });
 }

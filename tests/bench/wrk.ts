@@ -1,8 +1,8 @@
 /** wrk, the client. */
-import type { Load } from "./results.ts";
+import { isTls, type Load, type PlainLoad, plainOf } from "./results.ts";
 
 /** Connections at the same time. */
-export const CONNECTIONS: { readonly [load in Load]: number } = {
+export const CONNECTIONS: { readonly [load in PlainLoad]: number } = {
   keepalive: 64,
   short: 64,
   bulk: 4,
@@ -42,13 +42,15 @@ export type WrkRun = {
 export async function runWrk(
   { wrk, script, port, load, seconds }: WrkRun,
 ): Promise<WrkReport> {
-  const header = `Connection: ${load === "short" ? "close" : "keep-alive"}`;
-  const url = `http://127.0.0.1:${port}/${load === "bulk" ? "large" : "small"}`;
+  const plain = plainOf(load);
+  const header = `Connection: ${plain === "short" ? "close" : "keep-alive"}`;
+  const scheme = isTls(load) ? "https" : "http";
+  const url = `${scheme}://127.0.0.1:${port}/${plain === "bulk" ? "large" : "small"}`;
   const args = [
     "-t",
     1,
     "-c",
-    CONNECTIONS[load],
+    CONNECTIONS[plain],
     "-d",
     `${seconds}s`,
     "--latency",

@@ -1,9 +1,9 @@
 /**
  * The least that a relay in this runtime can be: accept, connect, two loops with a buffer each. What the program costs
- * is compared with it. Run as `bare_relay.ts BACKEND_PORT [PORT [BUFFER_BYTES]]`, by default on a port that the system
- * chooses, which is printed, and with 1 KiB.
+ * is compared with it. Run as `bare_relay.ts BACKEND_PORT [PORT [BUFFER_BYTES [CERTIFICATE KEY]]]`, by default on a port
+ * that the system chooses, which is printed, with 1 KiB, and in the plain.
  */
-async function pump(from: Deno.TcpConn, to: Deno.TcpConn, bufferBytes: number): Promise<void> {
+async function pump(from: Deno.Conn, to: Deno.Conn, bufferBytes: number): Promise<void> {
   const buffer = new Uint8Array(bufferBytes);
   for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
     for (let at = 0; at < n;) at += await to.write(buffer.subarray(at, n));
@@ -11,7 +11,7 @@ async function pump(from: Deno.TcpConn, to: Deno.TcpConn, bufferBytes: number): 
   await to.closeWrite();
 }
 
-async function serve(client: Deno.TcpConn, port: number, bufferBytes: number): Promise<void> {
+async function serve(client: Deno.Conn, port: number, bufferBytes: number): Promise<void> {
   const backend = await Deno.connect({ hostname: "127.0.0.1", port });
   await Promise.allSettled([
     pump(client, backend, bufferBytes),
@@ -22,8 +22,12 @@ async function serve(client: Deno.TcpConn, port: number, bufferBytes: number): P
 }
 
 if (import.meta.main) {
-  const [backend, port = 0, bufferBytes = 1024] = Deno.args.map(Number);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port, tcpBacklog: 4096 });
-  console.log(listener.addr.port);
+  const [backend, port = 0, bufferBytes = 1024] = Deno.args.slice(0, 3).map(Number);
+  const [cert, key] = Deno.args.slice(3).map((path) => Deno.readTextFileSync(path));
+  const options = { hostname: "127.0.0.1", port, tcpBacklog: 4096 };
+  const listener: Deno.Listener<Deno.Conn> = cert === undefined || key === undefined
+    ? Deno.listen(options)
+    : Deno.listenTls({ ...options, cert, key });
+  console.log((listener.addr as Deno.NetAddr).port);
   for (;;) void serve(await listener.accept(), backend!, bufferBytes);
 }
