@@ -1,7 +1,7 @@
 import { watchCertificates } from "../lib/certificate_watch.ts";
 import { systemClock } from "../lib/clock.ts";
 import { Configuration } from "../lib/configuration.ts";
-import { messageOf, printProblem, StartError } from "../lib/errors.ts";
+import { messageOf, problemLine, StartError } from "../lib/errors.ts";
 import { probeStateFile, StateFile } from "../lib/host/state_file.ts";
 import { portsOf } from "../lib/host/takeover.ts";
 import type { Notify } from "../lib/host/notify.ts";
@@ -82,7 +82,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
   const { log, writer } = await openLog(config.logging);
   surviveRejections(log);
   const service = owned.use(openService(manager, log));
-  for (const warning of warnings) log.warning(printProblem(warning));
+  for (const warning of warnings) log.warning(problemLine(warning));
   if (options.takeover && !takeover) {
     log.warning("nobody runs who could be taken over", { pidFile });
   }

@@ -94,6 +94,12 @@ export function isIp(text: string): boolean {
   return isIPv4(text) || isIPv6(text);
 }
 
+/** The one way to write an address; `text` has to be one. */
+export function canonicalIp(text: string): string {
+  const words = parseIp(text)!;
+  return isMapped(words) ? printIPv4(words[3]) : printIPv6(words);
+}
+
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 /** `::ffff:10.0.0.1` as `10.0.0.1`, anything else as it is. */

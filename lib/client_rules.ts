@@ -1,4 +1,5 @@
 /** Which clients a certificate lets in. Pure. */
+import { canonicalIp, isIp } from "./address.ts";
 
 /** What a rule may begin with: what certificates say of their subject, and their alternative names. */
 export const FACTS: readonly string[] = [
@@ -13,6 +14,9 @@ export function wrongRule(rule: string): string | undefined {
     return `begins with none of ${FACTS.join(" ")}\nwrite "CN=alice" or "DNS:*.example.com"`;
   }
   if (rule.length === fact.length) return "says nothing\nwrite a value behind it";
+  if (fact === "IP:" && !rule.includes("*") && !isIp(rule.slice(3))) {
+    return 'is not an address\nwrite one, as in "IP:10.0.0.1"; networks can be routes or access rules';
+  }
   return rule.split("*").length > 2 ? "has more than one *\nwrite one, or none" : undefined;
 }
 
@@ -33,5 +37,6 @@ function compile(rule: string): (fact: string) => boolean {
 }
 
 function folded(text: string): string {
+  if (text.startsWith("IP:") && isIp(text.slice(3))) return `IP:${canonicalIp(text.slice(3))}`;
   return text.startsWith("DNS:") ? text.toLowerCase() : text;
 }

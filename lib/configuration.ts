@@ -5,7 +5,7 @@ import { ConflictLog } from "./conflict_log.ts";
 import { type Conflict, factsOf, findConflicts } from "./conflicts.ts";
 import type { BackendChange, ConfigSource, Control, Reloaded } from "./control.ts";
 import { baseAlone, effective, type EffectiveOptions } from "./effective.ts";
-import { printProblem, StartError } from "./errors.ts";
+import { problemLine, StartError } from "./errors.ts";
 import type { FieldPath, Forgotten } from "./forget.ts";
 import type { Log } from "./log.ts";
 import type { Config } from "./model.ts";
@@ -182,7 +182,7 @@ export class Configuration implements Control {
     this.#turns.check();
     baseAlone(base, this.#reading); // what the overlay hides must work, too: the next start reads it
     const { config, warnings, inBase } = effective(base, this.#overlay, this.#reading);
-    for (const warning of warnings) log.warning(printProblem(warning));
+    for (const warning of warnings) log.warning(problemLine(warning));
     const before = supervisor.config();
     hooks.check(before, config);
     const changes = await supervisor.apply(config);

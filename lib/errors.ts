@@ -40,6 +40,11 @@ export function printProblem(problem: Problem): string {
   return printable(`${place}${key}${problem.message}`) + hint;
 }
 
+/** The same on one line, for a log. */
+export function problemLine(problem: Problem): string {
+  return printProblem(problem).replace(/\n\s+/, "; ");
+}
+
 /** The text with controls written out: what a file says can't play tricks on a terminal or a log. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (control) => {

@@ -1,6 +1,7 @@
 /** TLS towards backends. Loaded where a server speaks it: it takes as long to load as all the rest. */
 import { connect, createSecureContext, type SecureContext } from "node:tls";
 import { isIp } from "../lib/address.ts";
+import { serverIdentity } from "../lib/net/server_identity.ts";
 import type { Member } from "../lib/model.ts";
 import type { BackendsTls } from "../lib/tls_model.ts";
 import type { Buffers } from "./buffers.ts";
@@ -32,6 +33,7 @@ export function speakTls(
   return new SecureLink(conn, buffers, (socket) =>
     connect({
       ...{ socket, rejectUnauthorized, secureContext: contextOf(tls) },
+      checkServerIdentity: (_, shown) => serverIdentity(name, shown),
       ...isIp(name) ? { host: name, servername: "" } : { host: address, servername: name },
     }));
 }

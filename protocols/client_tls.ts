@@ -1,11 +1,10 @@
 /** TLS with clients by `node:tls`, where the runtime's own can't do it. Loaded where a server needs it. */
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { createSecureContext, type PeerCertificate, type SecureContext, TLSSocket } from "node:tls";
 import { compileRules } from "../lib/client_rules.ts";
 import { certificateFacts } from "../lib/net/certificate_facts.ts";
 import { choiceOf } from "../lib/net/certificate_choice.ts";
 import { whatHappened } from "../lib/net/errors.ts";
 import type { Lru } from "../lib/lru.ts";
-import { untrusted } from "../lib/net/trusted.ts";
 import type { Asked } from "../lib/routes.ts";
 import { BAD_CLIENT_CERTIFICATE } from "../lib/stats/layout.ts";
 import type { Clients, TlsTable } from "../lib/tls_model.ts";
@@ -59,6 +58,8 @@ export class ClientTls {
       first,
     );
     session.client = link;
+    // a session that was refused must not be resumed: its tickets would be written in this moment
+    if (clients !== undefined) link.hold();
     let socket: TLSSocket;
     try {
       socket = await link.handshake("secure");
@@ -73,6 +74,7 @@ export class ClientTls {
     if (shown !== undefined && !this.#allowed(shown)) {
       return refused(session, `nobody of client_allow: ${shown.join(", ")}`);
     }
+    link.release();
     session.alpn = socket.alpnProtocol || undefined;
     session.secured = securedOf(socket, shown);
     return undefined;
@@ -89,18 +91,29 @@ function identityOf(
   if (shown.raw === undefined) return required ? "it shows no certificate" : undefined;
   const fault = (socket as unknown as Handle)._handle?.verifyError?.();
   // who can't be verified is nobody, also where the runtime says something that we don't know
-  if (fault !== "" && fault !== null) return `its certificate isn't good: ${textOf(fault)}`;
+  if (fault !== "" && fault !== null) {
+    return `its certificate isn't good: ${reasonOf(shown, fault)}`;
+  }
   try {
+    const known = `${shown.fingerprint256} ${ca}`;
     if (socket.isSessionReused()) {
-      // nobody verifies it then, and all servers share the sessions, whomever they trust: also those of who was refused
-      const known = verified.get(shown.fingerprint256) === true;
-      const why = known ? untrusted(shown, ca, Date.now()) : "its session was resumed";
-      if (why !== undefined) return `its certificate isn't good: ${why}`;
-    } else verified.set(shown.fingerprint256, true);
+      // nobody verifies it then, and all servers share the sessions, whomever they trust
+      if (verified.get(known) !== true) {
+        return "its session was resumed; it has to be verified anew";
+      }
+      if (Date.parse(shown.valid_to) < Date.now()) return "its certificate has expired";
+    } else verified.set(known, true);
     return certificateFacts(shown.raw);
   } catch (error) {
     return `its certificate isn't good: ${textOf(error)}`;
   }
+}
+
+/** Dates are what goes wrong most, and what the runtime doesn't tell apart. */
+function reasonOf({ valid_from, valid_to }: PeerCertificate, fault: unknown): string {
+  if (Date.parse(valid_to) < Date.now()) return `it has expired on ${valid_to}`;
+  if (Date.parse(valid_from) > Date.now()) return `it is not valid before ${valid_from}`;
+  return textOf(fault);
 }
 
 function textOf(fault: unknown): string {

@@ -55,6 +55,7 @@ async function dialMember(session: Session, limitMs: number): Promise<Outcome> {
       await verified(link, deadline);
     }
     context.counters.add(member.slot, TOTAL);
+    session.connected = true;
     return session.closed ? "closed" : "connected";
   } catch (error) {
     if (session.closed) return "closed";
@@ -97,6 +98,7 @@ async function replace(session: Session, election: Election): Promise<boolean> {
   if (session.member !== undefined) session.tried.push(session.member.slot);
   session.upstream?.close();
   session.upstream = undefined;
+  session.connected = false;
   release(session);
   const replaced = await connect(session, election);
   if (!replaced) session.close(); // before anybody can see a session without a backend

@@ -5,6 +5,8 @@ import type { First } from "./session.ts";
 
 /** Largest read. */
 const READ_BYTES = 1 << 18;
+/** Bytes that may arrive without anything coming of them: far more than a handshake takes. */
+const FRUITLESS_BYTES = 1 << 20;
 /** Bytes of a write that wait for the kernel, beyond which who writes waits, too. */
 const WAITING_BYTES = 1 << 16;
 
@@ -18,6 +20,8 @@ type Done = (error?: Error | null) => void;
 export class RawStream extends Duplex {
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #first: First | undefined;
+  #fruitless = 0;
+  #holding = false;
 
   /**
    * Takes over the connection.
@@ -34,38 +38,59 @@ export class RawStream extends Duplex {
     this.#first = first;
   }
 
+  /** Something has come of what has arrived. */
+  gave(): void {
+    this.#fruitless = 0;
+  }
+
+  /**
+   * Holds what is written from now on back for a moment, in which the peer may be judged: who is refused gets nothing more.
+   * Undo it with {@link release}.
+   */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** Writes at once again. */
+  release(): void {
+    this.#holding = false;
+  }
+
   /** Reads once. */
   override _read(): void {
     void this.#fill();
   }
 
   async #fill(): Promise<void> {
-    const { conn, buffers } = this;
     try {
       await this.wanted();
       if (this.destroyed) return;
-      let buffer = this.#first?.buffer ?? this.#buffer ?? buffers.take();
-      let length: number | null = this.#first?.length ?? 0;
-      this.#first = this.#buffer = undefined;
-      try {
-        if (length === 0) length = await conn.read(buffer);
-      } catch (error) {
-        buffers.give(buffer);
-        throw error;
-      }
-      if (length === null || this.destroyed) {
-        buffers.give(buffer);
-        if (!this.destroyed) this.push(null);
-        return;
-      }
+      const chunk = await this.#read();
+      if (!this.destroyed) this.push(chunk);
+    } catch (error) {
+      this.destroy(error as Error);
+    }
+  }
+
+  /** What has arrived; null at the end. */
+  async #read(): Promise<Buffer | null> {
+    const { conn, buffers } = this;
+    let buffer = this.#first?.buffer ?? this.#buffer ?? buffers.take();
+    let length: number | null = this.#first?.length ?? 0;
+    this.#first = this.#buffer = undefined;
+    try {
+      if (length === 0) length = await conn.read(buffer);
+      if (length === null) return null;
+      this.#fruitless += length;
+      if (this.#fruitless > FRUITLESS_BYTES) throw new Error("it sends what TLS makes nothing of");
       const chunk = Buffer.from(buffer.subarray(0, length)); // a copy: who takes it may keep it
       buffer = length === buffer.length
         ? buffers.grow(buffer, READ_BYTES)
         : buffers.shrink(buffer, length);
-      this.#buffer = buffer;
-      this.push(chunk);
-    } catch (error) {
-      this.destroy(error as Error);
+      return chunk;
+    } finally {
+      if (this.destroyed) buffers.give(buffer);
+      else this.#buffer = buffer;
     }
   }
 
@@ -75,6 +100,10 @@ export class RawStream extends Duplex {
   }
 
   async #write(chunk: Uint8Array): Promise<void> {
+    if (this.#holding) {
+      await new Promise((resolve) => setTimeout(resolve));
+      if (this.destroyed) return;
+    }
     for (let sent = 0; sent < chunk.length;) sent += await this.conn.write(chunk.subarray(sent));
   }
 

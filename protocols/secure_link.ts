@@ -37,6 +37,7 @@ export class SecureLink implements Link {
     this.#raw = new RawStream(conn, buffers, () => this.#wanted(), first);
     const socket = this.#socket = speak(this.#raw);
     socket.on("data", (chunk: Uint8Array) => {
+      this.#raw.gave();
       this.#arrived.push(chunk);
       this.#wakeReader?.();
     });
@@ -45,6 +46,11 @@ export class SecureLink implements Link {
       this.#wakeReader?.();
     });
     socket.on("error", (error) => this.#fail(error));
+    // after its handshake a server's socket says no more than this of a record that is wrong
+    socket.on("_tlsError", (error: Error) => {
+      this.#fail(error);
+      this.close();
+    });
     socket.on("close", () => this.#fail(new Deno.errors.BadResource("the connection is closed")));
     this.#raw.on("error", (error) => this.#fail(error));
     this.#raw.on("close", () => socket.destroy());
@@ -82,6 +88,16 @@ export class SecureLink implements Link {
     return this.#arrived.length === 0
       ? undefined
       : new Promise((resolve) => this.#wakeRaw = resolve);
+  }
+
+  /** Holds back what the peer is told while it is judged, until {@link release}: see {@link RawStream.hold}. */
+  hold(): void {
+    this.#raw.hold();
+  }
+
+  /** The peer is taken. */
+  release(): void {
+    this.#raw.release();
   }
 
   #fail(error: Error): void {

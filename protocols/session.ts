@@ -49,6 +49,8 @@ export class Session {
   touchedAt: number;
   /** The backend's connection; replaced when it is reset before any byte has passed. */
   upstream: Link | undefined;
+  /** The backend has been dialled, greeted, and TLS spoken with it. */
+  connected = false;
   /** The backend that is leased. */
   member: Member | undefined;
   /** Slots of backends that this session has failed on. */
@@ -145,7 +147,7 @@ export class Session {
   /** Called once a tick. */
   sweep(now: number): void {
     const silentMs = now - this.touchedAt;
-    if (this.upstream === undefined) { // still dialling, which has its own limit
+    if (!this.connected) { // still dialling, which has its own limit
       if (this.greetUntil > 0 && now > this.greetUntil) this.close();
       return;
     }
@@ -157,7 +159,7 @@ export class Session {
     if (!this.#keepAlive) {
       this.#keepAlive = true;
       keepAlive(this.client);
-      keepAlive(this.upstream);
+      keepAlive(this.upstream!);
     }
   }
 

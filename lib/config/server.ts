@@ -52,6 +52,11 @@ export function readServer(
   const inner = readListener(given, path, report);
   const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
   const tls = tlsOf(inner["tls"], given, path, around);
+  if (tls === undefined && proxy?.extras?.includes("ssl")) {
+    const text =
+      '"ssl" says nothing where clients speak plainly\nremove it, or add [servers.NAME.tls]';
+    report.warn([...path, "proxy_protocol", "extras"], text);
+  }
   const backendsTls = backendsTlsOf(inner["backends_tls"], path, report);
   if (values.bind === undefined || pool === undefined || access === undefined) return undefined;
   const routing = routingOf(inner["sni"], routes);

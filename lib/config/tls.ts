@@ -1,4 +1,5 @@
 /** `[servers.NAME.tls]` and `backends_tls`: what they mean, and what of it the runtime can't do. */
+import { isIp } from "../address.ts";
 import { acmeFile, wrongAcmeHost } from "../acme/files.ts";
 import { wrongRule } from "../client_rules.ts";
 import type { BackendsTlsSpec, CertificateSpec, ClientsSpec, TlsSpec } from "../tls_model.ts";
@@ -83,7 +84,11 @@ export function backendsTlsOf(
     const hint = "give root_ca_cert_path, or server_name";
     report.warn([...at, "ignore_verify"], `anybody can pose as a backend\n${hint}`);
   }
-  const { cert_path: certPath = "", key_path: keyPath = "" } = keys;
+  const { cert_path: certPath = "", key_path: keyPath = "", server_name: serverName = "" } = keys;
+  if (serverName !== "" && !isIp(serverName) && !/^[a-z0-9_][a-z0-9_.-]*$/i.test(serverName)) {
+    const text = `${quote(serverName)} is no host name\nfor example "api.internal"`;
+    report.error([...at, "server_name"], text);
+  }
   if ((certPath === "") !== (keyPath === "")) {
     const [has, lacks] = keyPath === "" ? ["cert_path", "key_path"] : ["key_path", "cert_path"];
     report.error([...at, has!], `is given without ${lacks}\ngive both or none`);
@@ -93,7 +98,7 @@ export function backendsTlsOf(
     insecure: keys.ignore_verify ?? false,
     ...keys.root_ca_cert_path ? { caPath: keys.root_ca_cert_path } : {},
     ...certPath === "" ? {} : { pair: { certPath, keyPath, at: at.join(".") } },
-    ...keys.server_name ? { serverName: keys.server_name } : {},
+    ...serverName === "" ? {} : { serverName },
     ...keys.min_version === "tls1.3" ? { minVersion: "TLSv1.3" } : {},
     ...keys.max_version === "tls1.2" ? { maxVersion: "TLSv1.2" } : {},
   };

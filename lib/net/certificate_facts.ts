@@ -92,8 +92,13 @@ function inside(value: Value | undefined): Uint8Array {
 }
 
 function text({ tag, bytes }: Value): string {
-  if (tag === UTF8_STRING) return new TextDecoder().decode(bytes);
-  return tag === BMP_STRING ? new TextDecoder("utf-16be").decode(bytes) : latin1(bytes);
+  if (tag !== UTF8_STRING && tag !== BMP_STRING) return latin1(bytes);
+  const encoding = tag === UTF8_STRING ? "utf-8" : "utf-16be";
+  try { // exactly as it stands there: what is left out could make two names one
+    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw malformed();
+  }
 }
 
 function latin1(bytes: Uint8Array): string {

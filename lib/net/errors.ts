@@ -107,10 +107,14 @@ const PLAINER: readonly (readonly [RegExp, string])[] = [
   [/^Parse Error: Expected HTTP/, "it doesn't speak HTTP there"],
 ];
 
+/** Characters of a message that are shown. */
+const LONGEST = 300;
+
 /** What happened, for people. */
 export function whatHappened(error: unknown): string {
   const text = TEXTS[classifyDial(error)];
   if (text !== "") return text;
   const message = error instanceof Error ? error.message : String(error);
-  return PLAINER.find(([pattern]) => pattern.test(message))?.[1] ?? message;
+  const plainer = PLAINER.find(([pattern]) => pattern.test(message))?.[1] ?? message;
+  return plainer.length > LONGEST ? `${plainer.slice(0, LONGEST)}…` : plainer; // peers may have a say in it
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { PeerCertificate } from "node:tls";
+import { serverIdentity } from "./server_identity.ts";
 import { readPemFile } from "../source/pem.ts";
 
 /** How a TLS connection to somebody else's server is made. Paths are read at each use: files may be renewed. */
@@ -35,6 +36,7 @@ export function tlsOptions(files: TlsFiles): TlsOptions {
     ...certPath ? { cert: readPemFile(certPath, "CERTIFICATE") } : {},
     ...keyPath ? { key: readPemFile(keyPath, "PRIVATE KEY") } : {},
     ...serverName ? { servername: serverName } : {},
+    checkServerIdentity: serverIdentity,
   };
 }
 

@@ -89,6 +89,10 @@ const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/
  */
 export function certificatesIn(text: string, path: string, at: string): X509Certificate[] {
   const blocks = text.match(CERTIFICATES) ?? [];
+  if (blocks.length !== (text.match(/-----BEGIN CERTIFICATE-----/g) ?? []).length) {
+    const message = `${at}: ${path} has a certificate that is cut off`;
+    throw new StartError(message, "write the whole file, best by renaming a new one", true);
+  }
   if (blocks.length === 0) {
     const message = `${at}: ${path} holds no CERTIFICATE in PEM form`;
     throw new StartError(message, "convert it: openssl x509 -inform DER -in … -out …", true);

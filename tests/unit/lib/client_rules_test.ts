@@ -23,6 +23,11 @@ Deno.test.each([
   assert.equal(compileRules(rules)(ALICE), passes);
 });
 
+Deno.test("addresses are the same however they are written", () => {
+  assert(compileRules(["IP:2001:DB8:0::1"])(["IP:2001:db8::1"]));
+  assert(!compileRules(["IP:10.0.0.1"])(["IP:10.0.0.11"]));
+});
+
 Deno.test("who has no certificate meets no rule", () => {
   assert.equal(compileRules(["CN=*"])([]), false);
   assert.equal(compileRules([])([]), true);
@@ -35,6 +40,8 @@ Deno.test.each(
     ["alice", /begins with none of CN= .*\n.*"CN=alice"/],
     ["cn=alice", /begins with none/],
     ["CN=", /says nothing/],
+    ["IP:10.0.0.0/8", /is not an address/],
+    ["IP:2001:DB8::1", undefined],
     ["CN=a*b*", /more than one \*/],
   ] as const,
 )("wrongRule(%s)", (rule, wanted) => {

@@ -304,3 +304,48 @@ Deno.test("guard: a drain waits for last words", async () => {
   client.close();
   await until(drained);
 });
+
+const WAYS = [
+  { what: "a wrong record", bytes: [23, 3, 3, 0, 64, ...new Uint8Array(64)] },
+  { what: "a fatal alert in the plain", bytes: [21, 3, 3, 0, 2, 2, 40] },
+  { what: "no record at all", bytes: [...new Uint8Array(64).fill(71)] },
+];
+
+Deno.test.each(WAYS)(
+  "TLS by `node:tls`: $what after the handshake ends the session at once",
+  async ({ bytes }) => {
+    await using backend = new TcpBackend(async (conn) => {
+      await writeAll(conn, new TextEncoder().encode("a"));
+      await readAll(conn).catch(() => {});
+    });
+    await using plane = planeOf([backend], { minVersion: "TLSv1.3" });
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const connecting = Deno.connectTls({
+      ...{ hostname: "localhost", port: listener.addr.port, caCerts: [ca] },
+    });
+    const near = await listener.accept(); // what the client says goes through the test
+    const far = await plane.connect();
+    const there = copy(near, far);
+    const back = copy(far, near);
+    const client = await connecting;
+    assert.equal(await client.read(new Uint8Array(9)), 1);
+    near.close();
+    client.close();
+    await there;
+    await writeAll(far, Uint8Array.from(bytes));
+    await quiet(plane);
+    await back;
+    far.close();
+  },
+);
+
+async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(1 << 14);
+  try {
+    for (let length; (length = await from.read(buffer)) !== null;) {
+      await writeAll(to, buffer.subarray(0, length));
+    }
+  } catch {
+    // one side is gone
+  }
+}

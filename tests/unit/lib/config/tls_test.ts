@@ -287,6 +287,7 @@ Deno.test.each(
     ],
     ["fewer suites", `ciphers = ["${SUITES[0]}"]`, /ciphers: can't be enforced/],
     ["a misspelt key", 'server_nme = "x"', /server_nme: is not a key/],
+    ["no name", 'server_name = "foo bar"', /server_name: "foo bar" is no host name/],
   ] as const,
 )("[servers.NAME.backends_tls] with %s is refused by name", (_what, section, wanted) => {
   const { said, spec } = loadBackends(section);

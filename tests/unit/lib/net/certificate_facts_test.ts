@@ -14,7 +14,7 @@ async function made(subject: string, names?: string): Promise<Uint8Array> {
     ...["-nodes", "-keyout", `${folder.path}/key`, "-out", file, "-utf8", "-subj", subject],
     ...names === undefined ? [] : ["-addext", `subjectAltName=${names}`],
   ]);
-  return new X509Certificate(await Deno.readTextFile(file)).raw;
+  return new Uint8Array(new X509Certificate(await Deno.readTextFile(file)).raw);
 }
 
 const FULL = await made(
@@ -35,6 +35,14 @@ Deno.test("certificateFacts() takes a name for what it is, whatever it looks lik
   const der = await made("/CN=x, DNS:admin.test", "URI:a:b=c");
   assert.deepEqual(certificateFacts(der), ["CN=x, DNS:admin.test", "URI:a:b=c"]);
   assert.deepEqual(certificateFacts(await made("/CN=only")), ["CN=only"]);
+});
+
+Deno.test("certificateFacts() leaves nothing out: a byte order mark makes another name", async () => {
+  const facts = certificateFacts(await made("/CN=\uFEFFalice"));
+  assert.deepEqual(facts, ["CN=\uFEFFalice"]);
+  const broken = FULL.slice();
+  broken[Buffer.from(FULL).lastIndexOf("M\u00fcnchen") + 1] = 0xff;
+  assert.throws(() => certificateFacts(broken), RangeError);
 });
 
 Deno.test("certificateFacts() ends with a RangeError, or with facts, whatever it is given", () => {
