@@ -11,6 +11,8 @@ export type Watched = {
 
 /** Time between two looks, milliseconds. */
 const PAUSE_MS = 4 * LOOK_MS;
+/** They are read anew after so long in any case: who expires soon is warned of. */
+const AGAIN_MS = 24 * 60 * 60_000;
 
 /**
  * Has certificates read anew when their files look otherwise, and the same twice: nobody writes then. Looks nowhere while
@@ -23,12 +25,15 @@ export async function watchCertificates(
 ): Promise<void> {
   let used: string | undefined;
   let before: string | undefined;
+  let readAt = clock.now();
   for (;;) {
     await clock.sleep(PAUSE_MS, signal);
     if (signal.aborted) return;
     const files = watched.certificateFiles();
     const now = (await Promise.all(files.map(looksOf))).join("");
-    if (now !== used && now === before && !signal.aborted) {
+    const isOld = clock.now() - readAt >= AGAIN_MS;
+    if ((now !== used || isOld) && now === before && !signal.aborted) {
+      readAt = clock.now();
       if (files.length === 0 || await watched.renewCertificates(signal)) used = now;
     }
     before = now;

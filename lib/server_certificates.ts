@@ -36,6 +36,8 @@ export class ServerCertificates {
   /** Why a server's files couldn't be used, where the log has told of it. */
   readonly #told = new Map<string, string>();
 
+  /** What the log has warned of, by server. */
+  readonly #warned = new Map<string, readonly string[]>();
   /** What clients of hosts see that ACME has got no certificate for yet, by host: the same until it has. */
   readonly #standIns = new Map<string, PemPair>();
 
@@ -80,8 +82,13 @@ export class ServerCertificates {
     return pair;
   }
 
+  /** Tells what is odd about a server's files, each thing once. */
   #warn(server: string, warnings: readonly string[]): void {
-    for (const warning of warnings) this.options.log.warning(warning, { server });
+    const told = this.#warned.get(server) ?? [];
+    this.#warned.set(server, warnings);
+    for (const warning of warnings) {
+      if (!told.includes(warning)) this.options.log.warning(warning, { server });
+    }
   }
 
   /**
@@ -117,11 +124,11 @@ export class ServerCertificates {
     try {
       const { material, warnings } = await this.#readFiles(spec);
       const recovered = this.#told.delete(name);
+      this.#warn(name, warnings);
       if (JSON.stringify(material) === JSON.stringify(materialOf(table))) {
         if (recovered) this.options.log.info("certificates can be used again", { server: name });
         return undefined;
       }
-      this.#warn(name, warnings);
       return material;
     } catch (error) {
       this.#failed(name, error);
@@ -132,6 +139,7 @@ export class ServerCertificates {
   /** Forgets a server that has gone. */
   forget(name: string): void {
     this.#told.delete(name);
+    this.#warned.delete(name);
   }
 
   #failed(name: string, error: unknown): void {

@@ -1,4 +1,5 @@
 /** TLS with clients by `node:tls`, where the runtime's own can't do it. Loaded where a server needs it. */
+import { createHash } from "node:crypto";
 import { createSecureContext, type PeerCertificate, type SecureContext, TLSSocket } from "node:tls";
 import { compileRules } from "../lib/client_rules.ts";
 import { certificateFacts } from "../lib/net/certificate_facts.ts";
@@ -15,10 +16,15 @@ import type { Secured, Session } from "./session.ts";
 /** What is internal of `node:tls` and tells, in Node as here, whether a client's certificate is good. */
 type Handle = { readonly _handle?: { readonly verifyError?: () => unknown } };
 
+/** Things that a certificate says of which a log line tells. */
+const SHOWN = 5;
+
 /** Speaks TLS with the clients of one table. */
 export class ClientTls {
   readonly #contextOf: (name: string) => SecureContext;
   readonly #allowed: (facts: readonly string[]) => boolean;
+  /** Names the authorities. */
+  readonly #trust: string;
 
   /** Reads the certificates. @throws Error where one can't be used */
   constructor(readonly tls: TlsTable) {
@@ -34,6 +40,7 @@ export class ClientTls {
     const choose = choiceOf([first!, ...more]);
     this.#contextOf = (name) => choose(name).context;
     this.#allowed = compileRules(clients?.allow ?? []);
+    this.#trust = createHash("sha256").update(clients?.ca ?? "").digest("base64");
   }
 
   /**
@@ -69,43 +76,43 @@ export class ClientTls {
         ? refused(session, "it shows no certificate")
         : handshakeFailed(session, why);
     }
-    const shown = clients && identityOf(socket, clients, session.context.verified);
+    const shown = clients && this.#identityOf(socket, clients, session.context.verified);
     if (typeof shown === "string") return refused(session, shown);
     if (shown !== undefined && !this.#allowed(shown)) {
-      return refused(session, `nobody of client_allow: ${shown.join(", ")}`);
+      return refused(session, `nobody of client_allow: ${shown.slice(0, SHOWN).join(", ")}`);
     }
     link.release();
     session.alpn = socket.alpnProtocol || undefined;
     session.secured = securedOf(socket, shown);
     return undefined;
   }
-}
 
-/** What a client's certificate says, undefined where it has shown none and needn't; a string says why it is refused. */
-function identityOf(
-  socket: TLSSocket,
-  { required, ca }: Clients,
-  verified: Lru<string, true>,
-): string[] | string | undefined {
-  const shown = socket.getPeerCertificate(true) ?? {};
-  if (shown.raw === undefined) return required ? "it shows no certificate" : undefined;
-  const fault = (socket as unknown as Handle)._handle?.verifyError?.();
-  // who can't be verified is nobody, also where the runtime says something that we don't know
-  if (fault !== "" && fault !== null) {
-    return `its certificate isn't good: ${reasonOf(shown, fault)}`;
-  }
-  try {
-    const known = `${shown.fingerprint256} ${ca}`;
-    if (socket.isSessionReused()) {
-      // nobody verifies it then, and all servers share the sessions, whomever they trust
-      if (verified.get(known) !== true) {
-        return "its session was resumed; it has to be verified anew";
-      }
-      if (Date.parse(shown.valid_to) < Date.now()) return "its certificate has expired";
-    } else verified.set(known, true);
-    return certificateFacts(shown.raw);
-  } catch (error) {
-    return `its certificate isn't good: ${textOf(error)}`;
+  /** What a client's certificate says, undefined where it has shown none and needn't; a string says why it is refused. */
+  #identityOf(
+    socket: TLSSocket,
+    { required }: Clients,
+    verified: Lru<string, true>,
+  ): string[] | string | undefined {
+    const shown = socket.getPeerCertificate() ?? {};
+    if (shown.raw === undefined) return required ? "it shows no certificate" : undefined;
+    const fault = (socket as unknown as Handle)._handle?.verifyError?.();
+    // who can't be verified is nobody, also where the runtime says something that we don't know
+    if (fault !== "" && fault !== null) {
+      return `its certificate isn't good: ${reasonOf(shown, fault)}`;
+    }
+    try {
+      const known = `${shown.fingerprint256} ${this.#trust}`;
+      if (socket.isSessionReused()) {
+        // nobody verifies it then, and all servers share the sessions, whomever they trust
+        if (verified.get(known) !== true) {
+          return "its session was resumed; it has to be verified anew";
+        }
+        if (Date.parse(shown.valid_to) < Date.now()) return "its certificate has expired";
+      } else verified.set(known, true);
+      return certificateFacts(shown.raw);
+    } catch (error) {
+      return `its certificate isn't good: ${textOf(error)}`;
+    }
   }
 }
 

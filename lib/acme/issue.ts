@@ -43,7 +43,8 @@ export function issuerOf(
       termsOfServiceAgreed: true,
       skipChallengeVerification: true, // from here the host may look otherwise than from outside
       challengePriority: ["http-01"],
-      challengeCreateFn: (_authorization, { token }, answer) => {
+      challengeCreateFn: (_authorization, { type, token }, answer) => {
+        if (type !== "http-01") throw new Error(`the authority doesn't check ${host} by HTTP-01`);
         answers.use(challenges.add(token, answer));
         return Promise.resolve();
       },

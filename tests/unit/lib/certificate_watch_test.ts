@@ -44,6 +44,10 @@ Deno.test("watchCertificates() tells of a change once it looks the same twice, a
   good = true;
   await looks(3);
   assert.equal(reads, 6);
+  await clock.advance(24 * 60 * 60_000);
+  await until(() => clock.sleeping === 1);
+  await looks(3);
+  assert.equal(reads, 7, "once a day in any case");
   stop.abort();
   await ended;
 });
