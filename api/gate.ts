@@ -17,14 +17,16 @@ const ACCEPT_PAUSE_MS = 50;
  * from the hop's port.
  *
  * @param most Connections at the same time; each takes three descriptors.
+ * @param longestMs How long a connection may be open, whoever speaks.
  */
-export function gatedServe(most: number): Listen {
-  return (options, handler) => new Gate(options, handler, most);
+export function gatedServe(most: number, longestMs = Infinity): Listen {
+  return (options, handler) => new Gate(options, handler, most, longestMs);
 }
 
 /** One caller's connection and its hop. */
 class Passage {
-  touchedAt = performance.now();
+  readonly openedAt = performance.now();
+  touchedAt = this.openedAt;
   #open = 2;
 
   constructor(
@@ -81,6 +83,7 @@ class Gate implements Listener {
     options: ListenOptions,
     handler: Deno.ServeHandler<Deno.NetAddr>,
     readonly most: number,
+    readonly longestMs: number,
   ) {
     this.#listener = Deno.listen({
       hostname: options.hostname ?? "0.0.0.0",
@@ -132,7 +135,10 @@ class Gate implements Listener {
 
   #closeSilent(ms: number): void {
     const now = performance.now();
-    for (const passage of this.#passages) if (now - passage.touchedAt > ms) passage.close();
+    for (const passage of this.#passages) {
+      const { openedAt, touchedAt } = passage;
+      if (now - touchedAt > ms || now - openedAt > this.longestMs) passage.close();
+    }
   }
 
   async #accept(): Promise<void> {

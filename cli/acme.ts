@@ -4,35 +4,74 @@ import { AcmeKeeper } from "../lib/acme/keeper.ts";
 import { AcmeStore } from "../lib/acme/store.ts";
 import { printHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
+import { messageOf } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { bindError } from "../lib/net/probe.ts";
 import type { AcmeSpec } from "../lib/tls_model.ts";
 
+/** Pause between two looks whether `[acme]` is another one. */
+const LOOK_MS = 2_000;
 /** Pause between two attempts to listen: another process may be about to leave. */
 const LISTEN_PAUSE_MS = 5_000;
-/** Callers at the same time: authorities ask from a handful of places. */
-const CALLERS = 32;
+/** Callers at the same time, and how long one may stay: authorities ask from a handful of places. */
+const CALLERS = 128;
+const CALLER_MS = 5_000;
+
+/** Finds out beforehand whether the folder for certificates can be used. @throws StartError */
+export function probeAcme({ acme }: Config): void {
+  if (acme !== undefined) new AcmeStore(acme.folder);
+}
 
 /**
- * Keeps certificates by ACME for all `acme_hosts`, and answers challenges. Disposing ends it.
- * @param config Gives the configuration in force.
- * @throws StartError where the folder for certificates can't be used
+ * Keeps certificates by ACME for all `acme_hosts`, and answers challenges, as the configuration in force says. Disposing
+ * ends it.
  */
-export function startAcme(spec: AcmeSpec, config: () => Config, log: Log): Disposable {
+export function keepCertificates(config: () => Config, log: Log): Disposable {
   const stop = new AbortController();
-  const store = new AcmeStore(spec.folder);
-  const challenges = new Challenges();
-  const issuer = async () =>
-    (await import("../lib/acme/issue.ts")).issuerOf(spec, store, challenges);
-  const keeper = new AcmeKeeper({
-    ...{ store, log, clock: systemClock, wallTime: Date.now, random: Math.random },
-    issue: async (host, signal) => (await issuer())(host, signal),
-    hosts: () => hostsOf(config()),
-  });
-  void listen(spec, challenges, stop.signal, log);
-  void keeper.run(stop.signal);
+  void follow(config, stop.signal, log);
   return { [Symbol.dispose]: () => stop.abort() };
+}
+
+async function follow(config: () => Config, signal: AbortSignal, log: Log): Promise<void> {
+  let said: string | undefined;
+  let running: AbortController | undefined;
+  const end = () => running?.abort();
+  signal.addEventListener("abort", end);
+  while (!signal.aborted) {
+    const { acme } = config();
+    const says = JSON.stringify(acme);
+    if (says !== said) {
+      end();
+      said = says;
+      running = new AbortController();
+      if (acme !== undefined) void keep(acme, config, running.signal, log);
+    }
+    await systemClock.sleep(LOOK_MS, signal);
+  }
+}
+
+/** Does what one `[acme]` says. Nobody is asked before challenges can be answered. */
+async function keep(
+  spec: AcmeSpec,
+  config: () => Config,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  try {
+    const store = new AcmeStore(spec.folder);
+    const challenges = new Challenges();
+    await listen(spec, challenges, signal, log);
+    if (signal.aborted) return;
+    const { issuerOf } = await import("../lib/acme/issue.ts");
+    await new AcmeKeeper({
+      ...{ store, log, clock: systemClock, wallTime: Date.now, random: Math.random },
+      issue: issuerOf(spec, store, challenges),
+      hosts: () => hostsOf(config()),
+    }).run(signal);
+  } catch (error) {
+    log.error("no certificates can be kept", { why: messageOf(error) });
+  }
 }
 
 /** Every host that a server wants a certificate for, once. */
@@ -43,7 +82,7 @@ function hostsOf({ servers }: Config): string[] {
   return [...new Set(hosts)];
 }
 
-/** Answers challenges until the signal aborts, from when the address is free on. */
+/** Answers challenges until the signal aborts. Resolves when it does, which is when the address is free. */
 async function listen(
   { bind }: AcmeSpec,
   challenges: Challenges,
@@ -54,7 +93,7 @@ async function listen(
     try {
       const { hostname, port } = bind;
       const onError = () => new Response(null, { status: 500 });
-      const server = gatedServe(CALLERS)(
+      const server = gatedServe(CALLERS, CALLER_MS)(
         { hostname, port, onListen: () => {}, onError },
         (request) => challenges.answer(request),
       );

@@ -1,3 +1,4 @@
+import { standIn } from "../lib/acme/stand_in.ts";
 import { commandsOf } from "../lib/commands.ts";
 import type { Kinds } from "../lib/config/load.ts";
 import { metaOf } from "../lib/config/pool.ts";
@@ -32,7 +33,8 @@ export async function judgeCertificates(
   const warnings: string[] = [];
   for (const spec of [...servers.values()].flatMap(({ tls }) => tls?.certificates ?? [])) {
     try {
-      warnings.push(...(await readCertificates([spec], nowMs)).warnings);
+      const judged = await readCertificates([spec], nowMs, (host) => standIn(host, nowMs));
+      warnings.push(...judged.warnings);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       errors.push(error);

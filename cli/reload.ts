@@ -67,7 +67,6 @@ function needsRestart(before: Config, after: Config): string[] {
   if (before.process.workers !== after.process.workers) changed.push("workers");
   if (before.process.stateFile !== after.process.stateFile) changed.push("state_file");
   if (before.process.watchdogMs !== after.process.watchdogMs) changed.push("watchdog");
-  if (JSON.stringify(before.acme) !== JSON.stringify(after.acme)) changed.push("[acme]");
   if (JSON.stringify(before.logging) !== JSON.stringify(after.logging)) changed.push("[logging]");
   return changed;
 }

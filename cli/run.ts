@@ -10,7 +10,7 @@ import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import type { BaseText, Source } from "../lib/source/source.ts";
 import { Watchdog } from "../lib/watchdog.ts";
-import { startAcme } from "./acme.ts";
+import { keepCertificates, probeAcme } from "./acme.ts";
 import { Ahead } from "./ahead.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { openLog } from "./open_log.ts";
@@ -87,6 +87,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     log.warning("nobody runs who could be taken over", { pidFile });
   }
   try {
+    probeAcme(config); // before anybody is taken over
     const balancer = await startBalancer(
       parts,
       ahead,
@@ -105,9 +106,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
     announce(parts, balancer, log);
     tellReady(service, balancer, configuration);
     options.onListening?.(balancer);
-    const { acme } = configuration.config();
-    using certificates = new DisposableStack();
-    if (acme) certificates.use(startAcme(acme, () => configuration.config(), log.part("acme")));
+    using certificates = keepCertificates(() => configuration.config(), log.part("acme"));
     using watching = watch(options, balancer, (base) => reload(configuration, base), log);
     using _care = lookAfter(balancer, config, service, (message) => {
       log.error(message);
@@ -118,7 +117,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       const order = await signals.next();
       if (order === "stop") {
         watching[Symbol.dispose](); // a change that comes now would listen anew
-        certificates.dispose();
+        certificates[Symbol.dispose]();
         configuration.close();
         return await stop(running);
       }
@@ -132,7 +131,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
         : undefined;
       if (successor !== undefined) {
         watching[Symbol.dispose]();
-        certificates.dispose();
+        certificates[Symbol.dispose]();
         return await yieldService(running, successor);
       }
     }

@@ -64,13 +64,14 @@ export class ServerCertificates {
       const material = await this.#renewed(server) ?? materialOf(server.table);
       return this.#secured(spec, material);
     }
-    const { material, warnings } = await this.#readFiles(spec);
+    const { material, warnings } = await this.#readFiles(spec, server);
     this.#warn(spec.name, warnings);
     return this.#secured(spec, material);
   }
 
-  #readFiles(spec: ServerSpec) {
-    return read(spec, this.options.wallTime(), (host) => this.#standIn(host));
+  #readFiles(spec: ServerSpec, server: Listening | undefined) {
+    const standIn = (host: string) => inUse(server, host) ?? this.#standIn(host);
+    return read(spec, this.options.wallTime(), standIn);
   }
 
   #standIn(host: string): PemPair {
@@ -118,11 +119,12 @@ export class ServerCertificates {
   }
 
   /** What a running server's files say now; undefined where that is nothing new, or can't be used, which is logged once. */
-  async #renewed({ spec, table }: Listening): Promise<Material | undefined> {
+  async #renewed(server: Listening): Promise<Material | undefined> {
+    const { spec, table } = server;
     const { name } = spec;
     if (spec.tls === undefined && spec.backendsTls === undefined) return undefined;
     try {
-      const { material, warnings } = await this.#readFiles(spec);
+      const { material, warnings } = await this.#readFiles(spec, server);
       const recovered = this.#told.delete(name);
       this.#warn(name, warnings);
       if (JSON.stringify(material) === JSON.stringify(materialOf(table))) {
@@ -169,6 +171,12 @@ export class ServerCertificates {
       },
     };
   }
+}
+
+/** The certificate by ACME that a server shows for a host now. */
+function inUse(server: Listening | undefined, host: string): PemPair | undefined {
+  const at = server?.spec.tls?.certificates.findIndex(({ acmeHost }) => acmeHost === host) ?? -1;
+  return server?.table.tls?.certificates[at];
 }
 
 /** Reads a server's files. @throws StartError */

@@ -164,6 +164,7 @@ export class SecureLink implements Link {
 
   /** Ends it, whatever it is at. Safe to call again. */
   close(): void {
+    this.#fail(new Deno.errors.BadResource("the connection is closed"));
     this.#socket.destroy();
     this.#raw.destroy();
   }

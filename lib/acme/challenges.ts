@@ -24,10 +24,13 @@ export class Challenges {
     const host = request.headers.get("host") ?? "";
     if (!HOST.test(host)) return text("no such host", 400);
     const location = `https://${host.replace(/:\d+$/, "")}${pathname}${search}`;
-    return new Response(null, { status: 301, headers: { location } });
+    return new Response(null, { status: 301, headers: { location, ...LAST } });
   }
 }
 
 function text(body: string, status: number): Response {
-  return new Response(body, { status, headers: { "content-type": "text/plain" } });
+  return new Response(body, { status, headers: { "content-type": "text/plain", ...LAST } });
 }
+
+/** Places are few, so nobody keeps one. */
+const LAST = { connection: "close" };

@@ -1,8 +1,15 @@
 /** Where certificates by ACME are kept. Pure. */
 
-/** The folder for them. One of its own: `/tmp`, which gobetween takes, is everybody's. */
-export function acmeFolder(cacheDir: string): string {
-  return `${cacheDir.replace(/\/+$/, "")}/twixt-acme`;
+import { fnv1a } from "../fnv.ts";
+
+/**
+ * The folder for what one authority has issued, in one of our own: `/tmp`, which gobetween takes, is everybody's.
+ * @param directory The URL of the authority.
+ */
+export function acmeFolder(cacheDir: string, directory: string): string {
+  const authority = new URL(directory).host.replace(/[^a-z0-9.-]/g, "_");
+  const hash = fnv1a(new TextEncoder().encode(directory)).toString(16).padStart(8, "0");
+  return `${cacheDir.replace(/\/+$/, "")}/twixt-acme/${authority}-${hash}`;
 }
 
 /** The file of a host's certificate and key. */

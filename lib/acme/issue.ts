@@ -2,16 +2,13 @@
 import * as acme from "acme-client";
 import { Agent } from "node:https";
 import { getText } from "../net/get.ts";
-import { readPemFile } from "../source/pem.ts";
+import { type PemPair, readPemFile } from "../source/pem.ts";
 import type { AcmeSpec } from "../tls_model.ts";
 import type { Challenges } from "./challenges.ts";
-import type { Issued } from "./keeper.ts";
 import type { AcmeStore } from "./store.ts";
 
 /** Longest wait for one answer. */
 const ANSWER_MS = 30_000;
-/** Requests that fail are sent again so often, 5 seconds later; the keeper has pauses of its own. */
-const RETRIES = 1;
 /** Longest answer. */
 const ANSWER_BYTES = 1 << 20;
 
@@ -20,10 +17,10 @@ export function issuerOf(
   { directory, email, caPath }: AcmeSpec,
   store: AcmeStore,
   challenges: Challenges,
-): (host: string, signal: AbortSignal) => Promise<Issued> {
+): (host: string, signal: AbortSignal) => Promise<PemPair> {
   const agent = caPath === undefined ? {} : { ca: readPemFile(caPath, "CERTIFICATE") };
   Object.assign(acme.axios.defaults, {
-    acmeSettings: { retryMaxAttempts: RETRIES, retryDefaultDelay: 5 },
+    acmeSettings: { retryMaxAttempts: 0 }, // the keeper has pauses of its own
     timeout: ANSWER_MS,
     maxContentLength: ANSWER_BYTES,
     maxRedirects: 0,
@@ -33,7 +30,7 @@ export function issuerOf(
     // the package doesn't say why it can't reach anybody
     await getText({ url: directory, tls: { caPath }, accept: "application/json", signal });
     const newKey = async () => String(await acme.crypto.createPrivateEcdsaKey());
-    const accountKey = await store.accountKey(directory, newKey);
+    const accountKey = await store.accountKey(newKey);
     const client = new acme.Client({ directoryUrl: directory, accountKey });
     const [key, csr] = await acme.crypto.createCsr({ altNames: [host] }, await newKey());
     using answers = new DisposableStack();
@@ -44,6 +41,7 @@ export function issuerOf(
       skipChallengeVerification: true, // from here the host may look otherwise than from outside
       challengePriority: ["http-01"],
       challengeCreateFn: (_authorization, { type, token }, answer) => {
+        if (signal.aborted) throw new Error("it took too long"); // nobody waits for it any more
         if (type !== "http-01") throw new Error(`the authority doesn't check ${host} by HTTP-01`);
         answers.use(challenges.add(token, answer));
         return Promise.resolve();

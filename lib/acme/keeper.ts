@@ -3,18 +3,17 @@ import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { fnv1a } from "../fnv.ts";
 import type { Log } from "../log.ts";
-import { renewalAt, retryMs } from "./renewal.ts";
+import { readCertificates } from "../source/certificates.ts";
+import type { PemPair } from "../source/pem.ts";
 import { acmeFile } from "./files.ts";
+import { LONGEST_RETRY_MS, renewalAt, retryMs } from "./renewal.ts";
 import type { AcmeStore } from "./store.ts";
-
-/** A certificate with its chain, and its key, both PEM. */
-export type Issued = { readonly cert: string; readonly key: string };
 
 /** What certificates are kept with. */
 export type KeeperOptions = {
   readonly store: AcmeStore;
-  /** Asks the authority for a certificate; ends when the signal aborts. */
-  issue(host: string, signal: AbortSignal): Promise<Issued>;
+  /** Asks the authority for a certificate, with its chain, and makes its key; ends when the signal aborts. */
+  issue(host: string, signal: AbortSignal): Promise<PemPair>;
   /** The hosts that need one now. */
   hosts(): readonly string[];
   readonly clock: Clock;
@@ -28,71 +27,119 @@ export type KeeperOptions = {
 const LOOK_MS = 2_000;
 /** How long an authority may take for one certificate. */
 const ISSUE_MS = 5 * 60_000;
+/** Hosts that it is asked for at the same time. */
+const AT_ONCE = 4;
+/** Two certificates of a host are at least so far apart, whatever the calendar says. */
+const APART_MS = 60 * 60_000;
 
-/** When a host's certificate is due, and what happened before. */
-type Due = { readonly atMs: number; readonly failures: number };
+/** What is known of a host. */
+type Known = {
+  /** When it needs a new certificate, in milliseconds since 1970. */
+  readonly renewalMs: number;
+  /** Issued, and not on the disk yet. */
+  readonly unwritten?: PemPair;
+};
 
 /** Keeps a certificate for each host: asks for those that are missing, and for new ones in time. */
 export class AcmeKeeper {
-  readonly #due = new Map<string, Due>();
+  readonly #known = new Map<string, Known>();
+  readonly #failures = new Map<string, { readonly count: number; readonly againMs: number }>();
+  readonly #busy = new Set<string>();
 
   /** Asks nobody yet. */
   constructor(readonly options: KeeperOptions) {}
 
-  /** Looks after them, one at a time, until the signal aborts. */
+  /** Looks after them until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, hosts } = this.options;
     while (!signal.aborted) {
       const wanted = hosts();
-      for (const host of this.#due.keys()) if (!wanted.includes(host)) this.#due.delete(host);
-      for (const host of wanted) if (!signal.aborted) await this.#look(host, signal);
+      for (const host of this.#known.keys()) if (!wanted.includes(host)) this.#known.delete(host);
+      for (const host of this.#failures.keys()) {
+        if (!wanted.includes(host)) this.#failures.delete(host);
+      }
+      for (const host of wanted) await this.#look(host, signal);
       await clock.sleep(LOOK_MS, signal);
     }
   }
 
+  /** Begins to renew a host's certificate, if that is due. */
   async #look(host: string, signal: AbortSignal): Promise<void> {
-    const { wallTime } = this.options;
-    const due = this.#due.get(host) ?? { atMs: await this.#renewalOf(host), failures: 0 };
-    this.#due.set(host, due);
-    if (wallTime() < due.atMs) return;
-    const renewedAt = await this.#renewalOf(host); // perhaps another process has done it meanwhile
-    if (due.failures === 0 && wallTime() < renewedAt) {
-      this.#due.set(host, { atMs: renewedAt, failures: 0 });
-    } else await this.#renew(host, due.failures, signal);
+    if (signal.aborted || this.#busy.has(host) || this.#busy.size >= AT_ONCE) return;
+    const { store, wallTime } = this.options;
+    const known = this.#known.get(host);
+    const isThere = await Deno.stat(acmeFile(store.folder, host)).then(() => true, () => false);
+    let renewalMs = isThere ? known?.renewalMs : -Infinity;
+    // read once more when it is time: another process may have renewed it
+    if (renewalMs === undefined || (isThere && renewalMs <= wallTime())) {
+      renewalMs = await this.#renewalOf(host);
+    }
+    this.#known.set(host, { ...known, renewalMs });
+    if (wallTime() < renewalMs || this.#waits(host)) return;
+    this.#busy.add(host);
+    void this.#renew(host, signal).finally(() => this.#busy.delete(host));
   }
 
-  async #renew(host: string, failures: number, signal: AbortSignal): Promise<void> {
-    const { store, log, wallTime, random } = this.options;
+  /** Has it failed so lately that nobody should be asked? A time that is too far away is a clock's that was wrong. */
+  #waits(host: string): boolean {
+    const { store, wallTime } = this.options;
+    const failures = this.#failures.get(host) ?? store.failures(host);
+    if (failures === undefined) return false;
+    this.#failures.set(host, failures);
+    const leftMs = failures.againMs - wallTime();
+    return leftMs > 0 && leftMs <= LONGEST_RETRY_MS;
+  }
+
+  async #renew(host: string, signal: AbortSignal): Promise<void> {
+    const { store, log, wallTime } = this.options;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(ISSUE_MS)]);
     try {
-      const { cert, key } = await this.options.issue(host, limit);
-      store.write(host, cert, key);
-      const atMs = await this.#renewalOf(host);
-      this.#due.set(host, { atMs, failures: 0 });
+      const pair = this.#known.get(host)?.unwritten ?? await this.options.issue(host, limit);
+      // what can't be written isn't asked for again: authorities count
+      this.#known.set(host, { renewalMs: -Infinity, unwritten: pair });
+      store.write(host, pair.cert, pair.key);
+      const renewalMs = Math.max(renewalOf(pair.cert, host), wallTime() + APART_MS);
+      this.#known.set(host, { renewalMs });
+      this.#failures.delete(host);
+      store.setFailures(host, undefined);
       log.info("certificate issued", {
-        ...{ host, not_after: new Date(leafOf(cert).validTo).toISOString() },
-        renewal: new Date(atMs).toISOString(),
+        ...{ host, not_after: new Date(leafOf(pair.cert).validTo).toISOString() },
+        renewal: new Date(renewalMs).toISOString(),
       });
     } catch (error) {
-      if (signal.aborted) return;
-      const waitMs = retryMs(failures + 1, random());
-      this.#due.set(host, { atMs: wallTime() + waitMs, failures: failures + 1 });
-      log.error("no certificate could be had", {
-        ...{ host, why: messageOf(error), retry_in_s: Math.round(waitMs / 1000) },
-      });
+      if (!signal.aborted) this.#failed(host, error);
     }
   }
 
-  /** When the host's certificate should be renewed; long ago where there is none that can be read. */
+  #failed(host: string, error: unknown): void {
+    const { store, log, wallTime, random } = this.options;
+    const count = (this.#failures.get(host)?.count ?? 0) + 1;
+    const waitMs = retryMs(count, random());
+    const failures = { count, againMs: wallTime() + waitMs };
+    this.#failures.set(host, failures);
+    store.setFailures(host, failures);
+    log.error("no certificate could be had", {
+      ...{ host, why: messageOf(error), retry_in_s: Math.round(waitMs / 1000) },
+    });
+  }
+
+  /** When the host's certificate should be renewed; long ago where there is none that can be used. */
   async #renewalOf(host: string): Promise<number> {
+    const { store, wallTime } = this.options;
+    const path = acmeFile(store.folder, host);
+    const spec = { certPath: path, keyPath: path, at: "acme", acmeHost: host };
     try {
-      const text = await Deno.readTextFile(acmeFile(this.options.store.folder, host));
-      const { validFrom, validTo } = leafOf(text);
-      return renewalAt(Date.parse(validFrom), Date.parse(validTo), shareOf(host));
+      const { certificates } = await readCertificates([spec], wallTime());
+      return renewalOf(certificates[0]!.cert, host);
     } catch {
       return -Infinity;
     }
   }
+}
+
+function renewalOf(cert: string, host: string): number {
+  const { validFrom, validTo } = leafOf(cert);
+  return renewalAt(Date.parse(validFrom), Date.parse(validTo), shareOf(host));
 }
 
 function leafOf(text: string): X509Certificate {

@@ -5,7 +5,8 @@ const LEFT = 1 / 3;
 /** And up to this share earlier, another for each host, so that not all come at once. */
 const SPREAD = 1 / 24;
 const FIRST_RETRY_MS = 2 * 60_000;
-const LONGEST_RETRY_MS = 6 * 60 * 60_000;
+/** The longest pause after failures. */
+export const LONGEST_RETRY_MS: number = 6 * 60 * 60_000;
 
 /** When a certificate should be renewed, in the same milliseconds. `share`, in [0, 1), is the host's own. */
 export function renewalAt(validFromMs: number, validToMs: number, share: number): number {

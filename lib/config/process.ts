@@ -125,7 +125,7 @@ export function readAcme(raw: unknown, report: Report): [AcmeSpec | undefined, S
     return [undefined, shown];
   }
   const spec = {
-    ...{ directory, bind: http_bind, folder: acmeFolder(cache_dir) },
+    ...{ directory, bind: http_bind, folder: acmeFolder(cache_dir, directory) },
     ...email ? { email } : {},
     ...ca_cert_path ? { caPath: ca_cert_path } : {},
   };

@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { messageOf, StartError } from "../errors.ts";
 import type { Certificate, CertificateSpec } from "../tls_model.ts";
+import type { PemPair } from "./pem.ts";
 import { readPlainFile } from "./plain_file.ts";
 
 /** Certificates, and what is odd about them without keeping them from being used, one line each. */
@@ -29,46 +30,64 @@ export async function readCertificates(
   const certificates: Certificate[] = [];
   const warnings: string[] = [];
   for (const spec of specs) {
-    const { cert, key } = spec.acmeHost === undefined
-      ? await pairOf(spec)
-      : await issuedOf(spec, spec.acmeHost) ?? standIn(spec.acmeHost);
-    const leaf = certificatesIn(cert, spec.certPath, `${spec.at}.cert_path`)[0]!;
-    const privateKey = keyOf(key, spec);
-    if (!belong(leaf, privateKey)) {
-      const message = `${spec.at}.key_path: ${spec.keyPath} is not the key of ${spec.certPath}`;
-      throw new StartError(message, "name the key that the certificate was made with", true);
+    try {
+      const pair = await (spec.acmeHost === undefined ? pairOf(spec) : issuedOf(spec));
+      const { certificate, leaf } = judge(pair, spec);
+      certificates.push(certificate);
+      warnings.push(...expiry(leaf, spec, nowMs));
+    } catch (error) {
+      const { acmeHost } = spec;
+      if (acmeHost === undefined || !(error instanceof StartError)) throw error;
+      certificates.push({ names: [acmeHost], ...standIn(acmeHost, error) });
+      if (!(error instanceof NotIssued)) warnings.push(`${error.message}; another is asked for`);
     }
-    tryOut({ cert, key }, spec);
-    certificates.push({ names: namesOf(leaf), cert, key });
-    warnings.push(...expiry(leaf, spec, nowMs));
   }
   return { certificates, warnings };
 }
 
-/** Stands in for the certificate of a host that ACME hasn't got one for yet. Both in PEM form. */
-export type StandIn = (host: string) => { readonly cert: string; readonly key: string };
+function judge(pair: PemPair, spec: CertificateSpec) {
+  const { cert, key } = pair;
+  const leaf = certificatesIn(cert, spec.certPath, `${spec.at}.cert_path`)[0]!;
+  if (!belong(leaf, keyOf(key, spec))) {
+    const message = `${spec.at}.key_path: ${spec.keyPath} is not the key of ${spec.certPath}`;
+    throw new StartError(message, "name the key that the certificate was made with", true);
+  }
+  tryOut(pair, spec);
+  const certificate: Certificate = { names: namesOf(leaf), cert, key };
+  return { certificate, leaf };
+}
 
-const noStandIn: StandIn = (host) => {
-  throw new StartError(`there is no certificate for ${host} yet`, "start Twixt: it asks for one");
+/** Stands in for the certificate of a host where ACME has got none that can be used, and says why. */
+export type StandIn = (host: string, why: StartError) => PemPair;
+
+const noStandIn: StandIn = (_, why) => {
+  throw why;
 };
+
+/** ACME has got no certificate yet. */
+class NotIssued extends StartError {}
 
 async function pairOf({ certPath, keyPath, at }: CertificateSpec) {
   const cert = await textOf(certPath, `${at}.cert_path`);
   return { cert, key: await textOf(keyPath, `${at}.key_path`) };
 }
 
-/** What ACME has got, key and certificate in one file; undefined where that isn't there yet. */
-async function issuedOf({ certPath, at }: CertificateSpec, host: string) {
+/** What ACME has got, key and certificate in one file. */
+async function issuedOf({ certPath, at, acmeHost }: CertificateSpec): Promise<PemPair> {
   try {
-    if (!(await Deno.stat(certPath)).isFile) return undefined;
+    await Deno.stat(certPath);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined; // others are told of by reading it
+    if (error instanceof Deno.errors.NotFound) {
+      throw new NotIssued(
+        `${at}: there is no certificate for ${acmeHost} yet`,
+        "wait for it",
+        true,
+      );
+    }
   }
   const text = await textOf(certPath, at);
-  const cert = text.indexOf("-----BEGIN CERTIFICATE-----");
-  if (cert >= 0) return { key: text.slice(0, cert), cert: text.slice(cert) };
-  const message = `${at}: ${certPath} holds no certificate for ${host}`;
-  throw new StartError(message, "remove the file: another will be asked for", true);
+  const cert = Math.max(0, text.indexOf("-----BEGIN CERTIFICATE-----"));
+  return { key: text.slice(0, cert), cert: text.slice(cert) };
 }
 
 /** The text of a file. @throws StartError that names the key of the configuration, too */

@@ -1,5 +1,6 @@
 /** Certificates by ACME from Pebble. */
 import assert from "node:assert/strict";
+import { acmeFolder } from "../../lib/acme/files.ts";
 import { newKey, selfSigned } from "../../lib/net/self_signed.ts";
 import { connect as tlsConnect } from "node:tls";
 import { greeter, TcpBackend, writeAll } from "../support/backends.ts";
@@ -8,7 +9,7 @@ import { byDenoRun } from "../support/host.ts";
 import { needs, run } from "../support/real.ts";
 import { staticServer } from "../support/static_server.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
-import { Twixt } from "../support/twixt.ts";
+import { runTwixt, Twixt } from "../support/twixt.ts";
 import { freePort } from "./_daemon.ts";
 import { Pebble } from "./_pebble.ts";
 
@@ -67,6 +68,9 @@ Deno.test(
       { filed },
     );
     {
+      await Deno.writeTextFile(`${folder.path}/twixt.json`, JSON.stringify(config));
+      const checked = await runTwixt(["check", `${folder.path}/twixt.json`]);
+      assert.equal(checked.code, 0, checked.err); // before there is any certificate
       await using twixt = await Twixt.start({ config });
       assert.equal(await ask(twixt, "localhost", file.ca, "filed"), "served");
       for (const host of ["a.test", "b.test"]) await twixt.logged(issued(host));
@@ -83,9 +87,10 @@ Deno.test(
       assert.match(plain.headers.get("location")!, /^https:\/\/[^/]+\/x\?y$/);
       await plain.body?.cancel();
     }
-    assert.equal((await Deno.stat(`${cache}/twixt-acme`)).mode! & 0o777, 0o700);
-    for await (const { name } of Deno.readDir(`${cache}/twixt-acme`)) {
-      assert.equal((await Deno.stat(`${cache}/twixt-acme/${name}`)).mode! & 0o777, 0o600, name);
+    const kept = acmeFolder(cache, pebble.directory);
+    assert.equal((await Deno.stat(kept)).mode! & 0o777, 0o700);
+    for await (const { name } of Deno.readDir(kept)) {
+      assert.equal((await Deno.stat(`${kept}/${name}`)).mode! & 0o777, 0o600, name);
     }
     await using again = await Twixt.start({ config });
     assert.equal(await ask(again, "a.test", root), "served");
@@ -134,7 +139,7 @@ Deno.test("a certificate is renewed in time, and no session is hurt", options, a
     }
   });
   const root = await pebble.root(folder.path);
-  const cached = `${folder.path}/cache/twixt-acme`;
+  const cached = acmeFolder(`${folder.path}/cache`, pebble.directory);
   await Deno.mkdir(cached, { recursive: true, mode: 0o700 });
   const key = newKey();
   const old = selfSigned(key, {

@@ -96,6 +96,12 @@ const cases: Case[] = [
     says: "state file $FOLDER/none/state.json can't be written",
   },
   {
+    what: "a folder for certificates that can't be made",
+    code: 1,
+    change: (config) => ({ ...config, acme: { cache_dir: "$FOLDER/twixt.json" } }),
+    says: "$FOLDER/twixt.json/twixt-acme can't be made",
+  },
+  {
     what: "a pid file that can't be written",
     code: 1,
     change: (config) => ({ ...config, state_file: "$FOLDER.state.json" }),

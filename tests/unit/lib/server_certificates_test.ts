@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { acmeFile } from "../../../lib/acme/files.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
 import type { ServerSpec, ServerTable } from "../../../lib/model.ts";
 import { newKey, selfSigned } from "../../../lib/net/self_signed.ts";
@@ -48,7 +49,8 @@ function setUp(folder: string, tls: Record<string, unknown>) {
     return server.table.tls!;
   };
   const renew = () => certificates.renewAll([server], use);
-  return { log, world, read, renew, uses };
+  const path = (host: string) => acmeFile(config.acme!.folder, host);
+  return { log, world, read, renew, uses, path };
 }
 
 Deno.test("a certificate that is about to expire is warned of once, and once more when it has", async () => {
@@ -75,28 +77,33 @@ Deno.test("a certificate that is about to expire is warned of once, and once mor
 
 Deno.test("a host without its certificate has one that stands in, the same until ACME has got one", async () => {
   await using folder = new TemporaryFolder();
-  const { log, read, renew, uses } = setUp(folder.path, { acme_hosts: ["a.test"] });
+  const { log, read, renew, uses, path } = setUp(folder.path, { acme_hosts: ["a.test"] });
   const { certificates: [before] } = await read();
   assert.deepEqual(before!.names, ["a.test"]);
   await renew();
   assert.equal(uses.length, 0);
-  await Deno.mkdir(`${folder.path}/twixt-acme`);
-  const file = `${folder.path}/twixt-acme/a.test.pem`;
+  const file = path("a.test");
+  await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
   await Deno.writeTextFile(file, `${key}${certOf("a.test", 90)}`);
   await renew();
   const { tls } = uses[0]!;
-  assert.deepEqual(
-    tls!.certificates,
-    [{ names: ["a.test"], cert: certOf("a.test", 90), key }].map(
-      (each) => ({ ...each, cert: tls!.certificates[0]!.cert }),
-    ),
-  );
+  assert.deepEqual(tls!.certificates.map(({ names, key }) => [names, key]), [[["a.test"], key]]);
   assert.notEqual(tls!.certificates[0]!.cert, before!.cert);
   assert(!tls!.certificates[0]!.cert.includes("PRIVATE"));
   await Deno.writeTextFile(file, "nothing");
   await renew();
-  assert.match(
-    log.lines.at(-1)!,
-    /can't be renewed.*holds no certificate for a\.test.*remove the file/,
-  );
+  assert.match(log.lines.at(-1)!, /holds no CERTIFICATE.*another is asked for/);
+  await Deno.remove(file);
+  await renew();
+  assert.equal(uses.length, 1, "what is in use stays");
+});
+
+Deno.test("a host's file that can't be used keeps nobody from starting", async () => {
+  await using folder = new TemporaryFolder();
+  const { log, read, path } = setUp(folder.path, { acme_hosts: ["a.test"] });
+  const file = path("a.test");
+  await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+  await Deno.writeTextFile(file, `${newKey()}${certOf("a.test", 90)}`);
+  assert.deepEqual((await read()).certificates[0]!.names, ["a.test"]);
+  assert.match(log.lines[0]!, /^warning .*is not the key of.*another is asked for/);
 });

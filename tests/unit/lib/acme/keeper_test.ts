@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { acmeFolder } from "../../../../lib/acme/files.ts";
+import { acmeFile, acmeFolder } from "../../../../lib/acme/files.ts";
 import { AcmeKeeper } from "../../../../lib/acme/keeper.ts";
 import { AcmeStore } from "../../../../lib/acme/store.ts";
 import { newKey, selfSigned } from "../../../../lib/net/self_signed.ts";
@@ -23,8 +23,9 @@ function setUp(folder: string) {
   const world = { hosts: ["a.test"], fails: false };
   const wallTime = () => START_MS + clock.now() * FAST;
   const stop = new AbortController();
+  const store = new AcmeStore(acmeFolder(folder, "https://acme.test/"));
   const keeper = new AcmeKeeper({
-    ...{ clock, log, wallTime, store: new AcmeStore(acmeFolder(folder)), random: () => 0 },
+    ...{ clock, log, wallTime, store, random: () => 0 },
     hosts: () => world.hosts,
     issue: (host) => {
       asked.push(host);
@@ -40,7 +41,7 @@ function setUp(folder: string) {
     stop.abort();
     await running;
   };
-  return { clock, log, asked, world, end };
+  return { clock, log, asked, world, end, store };
 }
 
 /** Lets time pass in steps, since what happens in one may wait for the disk. */
@@ -87,5 +88,58 @@ Deno.test("hosts come and go; one that fails is tried again later and later, and
   await pass(clock, 10 * HOUR_MS);
   assert.equal(times("a.test"), before);
   assert.match(log.lines.at(-1)!, /^info certificate issued host=b\.test not_after=2030-/);
+  await end();
+});
+
+Deno.test("a file that goes, or can't be used, is replaced at once", async () => {
+  await using folder = new TemporaryFolder();
+  const { clock, asked, store, end } = setUp(folder.path);
+  const file = acmeFile(store.folder, "a.test");
+  await pass(clock, HOUR_MS);
+  await Deno.remove(file);
+  await pass(clock, HOUR_MS);
+  assert.equal(asked.length, 2);
+  assert((await Deno.stat(file)).isFile);
+  await end();
+  await Deno.writeTextFile(file, `${newKey()}${(await Deno.readTextFile(file)).slice(key.length)}`);
+  const again = setUp(folder.path);
+  await pass(again.clock, HOUR_MS);
+  assert.equal(again.asked.length, 1, "the key isn't the certificate's");
+  await again.end();
+});
+
+Deno.test("failures count over a restart, and a clock that was wrong doesn't stop anybody for long", async () => {
+  await using folder = new TemporaryFolder();
+  const first = setUp(folder.path);
+  first.world.fails = true;
+  await pass(first.clock, 3 * HOUR_MS, 60);
+  const count = first.asked.length;
+  assert(count >= 3 && count <= 6, String(count));
+  await first.end();
+  const again = setUp(folder.path); // three hours earlier, by the calendar
+  await pass(again.clock, HOUR_MS / 60);
+  assert.deepEqual(again.asked, [], "it isn't time yet");
+  await again.end();
+  first.store.setFailures("a.test", { count: 9, againMs: START_MS + 1_000 * 24 * HOUR_MS });
+  const third = setUp(folder.path);
+  await pass(third.clock, HOUR_MS);
+  assert.deepEqual(third.asked, ["a.test"]);
+  await third.end();
+});
+
+Deno.test("a certificate that can't be written isn't asked for twice", async () => {
+  await using folder = new TemporaryFolder();
+  const { clock, asked, log, store, end } = setUp(folder.path);
+  const file = acmeFile(store.folder, "a.test");
+  await Deno.mkdir(`${file}/in-the-way`, { recursive: true });
+  await pass(clock, 2 * HOUR_MS, 60);
+  assert.deepEqual(asked, ["a.test"]);
+  assert(
+    log.lines.length >= 3 && log.lines.every((line) => line.startsWith("error no certificate")),
+  );
+  await Deno.remove(file, { recursive: true });
+  await pass(clock, 24 * HOUR_MS, 60);
+  assert.deepEqual(asked, ["a.test"]);
+  assert.match(log.lines.at(-1)!, /^info certificate issued/);
   await end();
 });
