@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readAll, TcpBackend, until, writeAll } from "../support/backends.ts";
 import { certificate } from "../support/certificates.ts";
 import { connect, times } from "../support/clients.ts";
-import { byDenoRun, hasProc } from "../support/host.ts";
+import { hasProc, testByDenoRun } from "../support/host.ts";
 import { needs } from "../support/real.ts";
 import { staticServer } from "../support/static_server.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
@@ -13,10 +13,10 @@ import { Twixt } from "../support/twixt.ts";
 const CLIENTS = 300;
 const { ignore } = needs(["openssl"]);
 
-Deno.test(
+testByDenoRun(
   "TLS with backends that stall in handshakes ends at the deadline, leaves nothing, and others are tried",
   {
-    ignore: ignore || !hasProc || !byDenoRun,
+    ignore: ignore || !hasProc,
     timeout: 60_000,
   },
   async () => {

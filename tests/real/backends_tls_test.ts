@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash, randomFillSync } from "node:crypto";
 import { until } from "../support/backends.ts";
 import { Authority, type IssueOptions } from "../support/certificates.ts";
-import { byDenoRun } from "../support/host.ts";
+import { testByDenoRun } from "../support/host.ts";
 import { needs, run, runHashed } from "../support/real.ts";
 import { staticServer } from "../support/static_server.ts";
 import { Twixt } from "../support/twixt.ts";
@@ -12,7 +12,7 @@ import { startServers } from "./_nginx.ts";
 
 const { ignore } = needs(["nginx", "curl", "openssl", "setpriv"]);
 /** Twixt refuses it on old runtimes, which verify nobody. */
-const verifying = { ignore: ignore || !byDenoRun, timeout: 60_000 };
+const verifying = { ignore, timeout: 60_000 };
 
 /** A folder with an authority whose files every daemon may read, and what makes certificates in it. */
 async function authority(stack: AsyncDisposableStack) {
@@ -55,7 +55,7 @@ async function get(twixt: Twixt, path = "/", args: readonly string[] = []): Prom
   }
 }
 
-Deno.test(
+testByDenoRun(
   "nginx sees our certificate, the name, the version, and a PROXY header ahead of TLS",
   verifying,
   async () => {
@@ -90,38 +90,43 @@ Deno.test(
   },
 );
 
-Deno.test("50 MB go up and down through TLS on both sides, byte by byte", verifying, async () => {
-  await using stack = new AsyncDisposableStack();
-  const { path, ca, issue } = await authority(stack);
-  const { cert, key } = await issue("backend", { names: ["localhost"] });
-  const port = freePort();
-  const file = randomFillSync(new Uint8Array(50 << 20));
-  await Deno.writeFile(`${path}/large`, file);
-  await startServers(stack, path, [
-    `listen 127.0.0.1:${port} ssl; ssl_certificate ${cert}; ssl_certificate_key ${key};
+testByDenoRun(
+  "50 MB go up and down through TLS on both sides, byte by byte",
+  verifying,
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const { path, ca, issue } = await authority(stack);
+    const { cert, key } = await issue("backend", { names: ["localhost"] });
+    const port = freePort();
+    const file = randomFillSync(new Uint8Array(50 << 20));
+    await Deno.writeFile(`${path}/large`, file);
+    await startServers(stack, path, [
+      `listen 127.0.0.1:${port} ssl; ssl_certificate ${cert}; ssl_certificate_key ${key};
      client_max_body_size 0; root ${path};
      location /copy { dav_methods PUT; create_full_put_path on; }`,
-  ], port);
-  const twixt = await start(stack, [port], { root_ca_cert_path: ca }, {
-    protocol: "tls",
-    tls: { cert_path: cert, key_path: key },
-  });
-  const url = `https://localhost:${twixt.port("web")}`;
-  const sha256 = createHash("sha256").update(file).digest("hex");
-  const upload = (name: string) =>
-    run(["curl", "-sSf", "--cacert", ca, "-T", `${path}/large`, `${url}/copy/${name}`]);
-  const download = (name: string) => runHashed(["curl", "-sSf", "--cacert", ca, `${url}/${name}`]);
-  await Promise.all([upload("a"), upload("b")]);
-  const got = await Promise.all(["large", "copy/a", "copy/b"].map(download));
-  assert.deepEqual(got.map((each) => each.sha256), [sha256, sha256, sha256]);
-  await until(
-    async () => (await twixt.stats("web")).active_connections === 0,
-    10_000,
-    "all sessions have ended",
-  );
-});
+    ], port);
+    const twixt = await start(stack, [port], { root_ca_cert_path: ca }, {
+      protocol: "tls",
+      tls: { cert_path: cert, key_path: key },
+    });
+    const url = `https://localhost:${twixt.port("web")}`;
+    const sha256 = createHash("sha256").update(file).digest("hex");
+    const upload = (name: string) =>
+      run(["curl", "-sSf", "--cacert", ca, "-T", `${path}/large`, `${url}/copy/${name}`]);
+    const download = (name: string) =>
+      runHashed(["curl", "-sSf", "--cacert", ca, `${url}/${name}`]);
+    await Promise.all([upload("a"), upload("b")]);
+    const got = await Promise.all(["large", "copy/a", "copy/b"].map(download));
+    assert.deepEqual(got.map((each) => each.sha256), [sha256, sha256, sha256]);
+    await until(
+      async () => (await twixt.stats("web")).active_connections === 0,
+      10_000,
+      "all sessions have ended",
+    );
+  },
+);
 
-Deno.test(
+testByDenoRun(
   "who can't be verified serves nobody, and the log says why; who can is tried next",
   verifying,
   async () => {
@@ -166,7 +171,7 @@ Deno.test(
   },
 );
 
-Deno.test("a new file of authorities is used by the next dial", verifying, async () => {
+testByDenoRun("a new file of authorities is used by the next dial", verifying, async () => {
   await using stack = new AsyncDisposableStack();
   const first = await authority(stack);
   const second = await authority(stack);
@@ -197,7 +202,7 @@ Deno.test("a new file of authorities is used by the next dial", verifying, async
   assert.equal(await get(twixt), "");
 });
 
-Deno.test(
+testByDenoRun(
   "versions hold: an s_server of TLS 1.2 isn't spoken to by who wants 1.3",
   verifying,
   async () => {

@@ -4,14 +4,14 @@ import type { ProxyHeader } from "../../protocols/proxy_header.ts";
 import { ProxyReader } from "../../protocols/proxy_reader.ts";
 import { greeter, readAll, TcpBackend, until, writeAll } from "../support/backends.ts";
 import { Authority } from "../support/certificates.ts";
-import { byDenoRun } from "../support/host.ts";
+import { testByDenoRun } from "../support/host.ts";
 import { needs, run } from "../support/real.ts";
 import { staticServer } from "../support/static_server.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { Twixt } from "../support/twixt.ts";
 
 /** Twixt refuses it on old runtimes, which verify nobody. */
-const options = { ignore: needs(["openssl", "curl"]).ignore || !byDenoRun, timeout: 60_000 };
+const options = { ...needs(["openssl", "curl"]), timeout: 60_000 };
 
 type Pair = { readonly cert: string; readonly key: string };
 
@@ -101,7 +101,7 @@ async function issued({ own, others }: World) {
   };
 }
 
-Deno.test(
+testByDenoRun(
   "client_auth = require serves who shows a good certificate, and nobody else",
   options,
   async () => {
@@ -133,7 +133,7 @@ Deno.test(
   },
 );
 
-Deno.test(
+testByDenoRun(
   "client_auth = optional serves who shows none, but nobody with a bad one",
   options,
   async () => {
@@ -150,7 +150,7 @@ Deno.test(
   },
 );
 
-Deno.test("client_allow lets in whom a rule names", options, async () => {
+testByDenoRun("client_allow lets in whom a rule names", options, async () => {
   await using world = await World.make();
   await using backend = greeter("served");
   const { alice, rsa, plain } = await issued(world);
@@ -165,7 +165,7 @@ Deno.test("client_allow lets in whom a rule names", options, async () => {
   assert.equal(why, "nobody of client_allow: CN=rsa, DNS:alice.test");
 });
 
-Deno.test(
+testByDenoRun(
   "an authority that is taken out of the file is trusted no more, resumed sessions included",
   options,
   async () => {
@@ -192,7 +192,7 @@ Deno.test(
   },
 );
 
-Deno.test(
+testByDenoRun(
   "who was refused gets no session to resume, and nobody comes in by one of another server",
   options,
   async () => {
@@ -241,7 +241,7 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-Deno.test("min_version = tls1.3 holds", options, async () => {
+testByDenoRun("min_version = tls1.3 holds", options, async () => {
   await using world = await World.make();
   await using backend = greeter("served");
   const twixt = await world.start(backend, { client_ca_path: "", min_version: "tls1.3" });
@@ -249,7 +249,7 @@ Deno.test("min_version = tls1.3 holds", options, async () => {
   assert.equal(await world.ask(twixt, undefined, ["-tls1_2"]), "");
 });
 
-Deno.test(
+testByDenoRun(
   "a PROXY header of version 2 tells backends of TLS, the name and the client's certificate",
   options,
   async () => {

@@ -47,3 +47,12 @@ function listens(hostname: string): boolean {
  * tell the reader of an HTTP answer that it has broken off.
  */
 export const byDenoRun: boolean = !Deno.env.get("TWIXT_BIN");
+
+/** A test that isn't there with a compiled program, see {@link byDenoRun}. */
+export function testByDenoRun(
+  name: string,
+  options: Omit<Deno.TestDefinition, "fn" | "name">,
+  fn: () => Promise<void>,
+): void {
+  if (byDenoRun) Deno.test(name, options, fn);
+}
