@@ -4,7 +4,7 @@ import { AcmeKeeper } from "../lib/acme/keeper.ts";
 import { AcmeStore } from "../lib/acme/store.ts";
 import { printHostPort } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
-import { messageOf } from "../lib/errors.ts";
+import { messageOf, StartError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { bindError } from "../lib/net/probe.ts";
@@ -63,14 +63,19 @@ async function keep(
     const challenges = new Challenges();
     await listen(spec, challenges, signal, log);
     if (signal.aborted) return;
-    const { issuerOf } = await import("../lib/acme/issue.ts");
+    const options = { spec, store, challenges };
     await new AcmeKeeper({
       ...{ store, log, clock: systemClock, wallTime: Date.now, random: Math.random },
-      issue: issuerOf(spec, store, challenges),
+      // loaded when the first one is due: it takes long
+      issue: async (host, limit) =>
+        await (await import("../lib/acme/issue.ts")).issue(host, options, limit),
       hosts: () => hostsOf(config()),
     }).run(signal);
   } catch (error) {
-    log.error("no certificates can be kept", { why: messageOf(error) });
+    log.error("no certificates can be kept", {
+      why: messageOf(error),
+      ...error instanceof StartError ? { hint: error.hint } : {},
+    });
   }
 }
 

@@ -38,8 +38,6 @@ export class ServerCertificates {
 
   /** What the log has warned of, by server. */
   readonly #warned = new Map<string, readonly string[]>();
-  /** What clients of hosts see that ACME has got no certificate for yet, by host: the same until it has. */
-  readonly #standIns = new Map<string, PemPair>();
 
   /** Reads nothing yet. */
   constructor(readonly options: ServerCertificatesOptions) {}
@@ -69,18 +67,10 @@ export class ServerCertificates {
     return this.#secured(spec, material);
   }
 
+  /** What is in use stays, where ACME has got nothing better. */
   #readFiles(spec: ServerSpec, server: Listening | undefined) {
-    const standIn = (host: string) => inUse(server, host) ?? this.#standIn(host);
-    return read(spec, this.options.wallTime(), standIn);
-  }
-
-  #standIn(host: string): PemPair {
-    let pair = this.#standIns.get(host);
-    if (pair === undefined) {
-      pair = standIn(host, this.options.wallTime());
-      this.#standIns.set(host, pair);
-    }
-    return pair;
+    const nowMs = this.options.wallTime();
+    return read(spec, nowMs, (host) => inUse(server, host) ?? standIn(host, nowMs));
   }
 
   /** Tells what is odd about a server's files, each thing once. */

@@ -48,7 +48,7 @@ async function dialMember(session: Session, limitMs: number): Promise<Outcome> {
     session.upstream = conn;
     const { backendsTls: tls } = session.server;
     const version = headerVersion(session);
-    if (version > 0) await sendProxyHeader(session, version as 1 | 2);
+    if (version !== 0) await sendProxyHeader(session, version);
     if (tls !== undefined) {
       const { speakTls, verified } = await import("./backend_tls.ts");
       const link = session.upstream = speakTls(conn, member, tls, context.buffers);

@@ -5,9 +5,10 @@ import { fnv1a } from "../fnv.ts";
 import type { Log } from "../log.ts";
 import { readCertificates } from "../source/certificates.ts";
 import type { PemPair } from "../source/pem.ts";
+import { TimeLimit } from "../time_limit.ts";
 import { acmeFile } from "./files.ts";
 import { LONGEST_RETRY_MS, renewalAt, retryMs } from "./renewal.ts";
-import type { AcmeStore } from "./store.ts";
+import type { AcmeStore, Failures } from "./store.ts";
 
 /** What certificates are kept with. */
 export type KeeperOptions = {
@@ -43,7 +44,7 @@ type Known = {
 /** Keeps a certificate for each host: asks for those that are missing, and for new ones in time. */
 export class AcmeKeeper {
   readonly #known = new Map<string, Known>();
-  readonly #failures = new Map<string, { readonly count: number; readonly againMs: number }>();
+  readonly #failures = new Map<string, Failures>();
   readonly #busy = new Set<string>();
 
   /** Asks nobody yet. */
@@ -67,15 +68,14 @@ export class AcmeKeeper {
   async #look(host: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#busy.has(host) || this.#busy.size >= AT_ONCE) return;
     const { store, wallTime } = this.options;
-    const known = this.#known.get(host);
     const isThere = await Deno.stat(acmeFile(store.folder, host)).then(() => true, () => false);
-    let renewalMs = isThere ? known?.renewalMs : -Infinity;
-    // read once more when it is time: another process may have renewed it
-    if (renewalMs === undefined || (isThere && renewalMs <= wallTime())) {
-      renewalMs = await this.#renewalOf(host);
+    const isGood = () => isThere && wallTime() < (this.#known.get(host)?.renewalMs ?? -Infinity);
+    if (isGood() || this.#waits(host)) return;
+    if (isThere) { // it isn't known yet, or another process may have renewed it
+      const renewalMs = await this.#renewalOf(host);
+      this.#known.set(host, { ...this.#known.get(host), renewalMs });
+      if (isGood()) return;
     }
-    this.#known.set(host, { ...known, renewalMs });
-    if (wallTime() < renewalMs || this.#waits(host)) return;
     this.#busy.add(host);
     void this.#renew(host, signal).finally(() => this.#busy.delete(host));
   }
@@ -92,9 +92,9 @@ export class AcmeKeeper {
 
   async #renew(host: string, signal: AbortSignal): Promise<void> {
     const { store, log, wallTime } = this.options;
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(ISSUE_MS)]);
+    using limit = new TimeLimit(ISSUE_MS, signal);
     try {
-      const pair = this.#known.get(host)?.unwritten ?? await this.options.issue(host, limit);
+      const pair = this.#known.get(host)?.unwritten ?? await this.options.issue(host, limit.signal);
       // what can't be written isn't asked for again: authorities count
       this.#known.set(host, { renewalMs: -Infinity, unwritten: pair });
       store.write(host, pair.cert, pair.key);

@@ -33,7 +33,7 @@ export async function authorities(path: string, at: string): Promise<string> {
 }
 
 /**
- * Has `node:tls` been relied on? Older runtimes take everybody's certificate, and lose the end of a connection.
+ * For what relies on `node:tls`. Older runtimes take everybody's certificate, and lose the end of a connection.
  * @throws StartError where this is one of them
  */
 export function refuseOldRuntime(at: string): void {

@@ -99,8 +99,8 @@ function tlsTable(results: Results): string {
       ...loads.flatMap((load) => [
         orNone(unitCosts(proxy, load), (costs) => printSpread(spread(costs))),
         ...ratios(results, proxy, (each) => unitCosts(each, load)),
-        ...errors(proxy, load),
       ]),
+      ...loads.flatMap((load) => errors(proxy, load)),
     ]);
   const times = ["x HAProxy", "x bare loop"];
   const header = [
