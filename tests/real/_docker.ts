@@ -1,6 +1,7 @@
 import { run } from "../support/real.ts";
 import { until } from "../support/backends.ts";
 import { bound, Daemon, Folder, freePort, onlyOne, unmount } from "./_daemon.ts";
+import { endContainers, Network, sweep } from "./_docker_host.ts";
 
 /** The programs that {@link Docker} needs. */
 export const DOCKER_PROGRAMS = [
@@ -30,6 +31,7 @@ export class Docker implements AsyncDisposable {
   /** Starts it. `args` are more options of dockerd. */
   static async start(args: readonly string[] = ["--tls=false"]): Promise<Docker> {
     const lock = await onlyOne("docker"); // all daemons share one default bridge and its rules
+    await sweep();
     const docker = new Docker(await Folder.make(), freePort(), args, lock, await Network.now());
     try {
       await docker.restart();
@@ -135,82 +137,8 @@ export class Docker implements AsyncDisposable {
   }
 }
 
-/** Ends what containers are left when no daemon was to be had that does it: those whose files are in a folder. */
-async function endContainers(folder: string): Promise<void> {
-  const all = (await run(["ps", "-eo", "pid,ppid,args"])).split("\n").map((line) => line.trim());
-  const keepers = all.filter((line) => line.includes(`-address ${folder}/exec/`))
-    .map((line) => line.split(/\s+/)[0]!);
-  const theirs = all.map((line) => line.split(/\s+/))
-    .filter(([, parent]) => keepers.includes(parent!)).map(([pid]) => pid!);
-  for (const pid of [...theirs, ...keepers]) await run(["sh", "-c", `kill -9 ${pid} 2>&1 || true`]);
-}
-
 /** The image and the command of a container that says something by HTTP on port 80. */
 export function saying(text: string): readonly string[] {
   const command = `echo ${text} >/www/index.html; exec busybox httpd -f -p 80 -h /www`;
   return [IMAGE, "/bin/busybox", "sh", "-c", command];
-}
-
-const TABLES = ["filter", "nat"] as const;
-/** Rules of Docker; networks beside the default ones take theirs along when they are removed. */
-const OURS = /DOCKER|docker/;
-/** Bridges that a daemon makes and never removes. */
-const BRIDGES = /^docker(0|_gwbridge)$/;
-
-/** Rules, bridges and forwarding of the host. */
-class Network {
-  private constructor(
-    readonly rules: ReadonlySet<string>,
-    readonly bridges: ReadonlySet<string>,
-    readonly forward: string,
-  ) {}
-
-  static async now(): Promise<Network> {
-    const links = await run(["ip", "-o", "link"]);
-    const names = [...links.matchAll(/^\d+: ([^:@\s]+)/gm)].map(([, name]) => name!);
-    const forward = await run(["sysctl", "-n", "net.ipv4.ip_forward"]);
-    return new Network(
-      new Set(await rules()),
-      new Set(names.filter((name) => BRIDGES.test(name))),
-      forward.trim(),
-    );
-  }
-
-  /** Takes away what Docker has added since; whoever else has added something keeps it. */
-  async restore(): Promise<void> {
-    const now = await Network.now();
-    const added = [...now.rules].filter((rule) => !this.rules.has(rule) && OURS.test(rule));
-    const commands = added.filter((rule) => / -A /.test(rule))
-      .map((rule) => rule.replace(" -A ", " -D "));
-    const chains = added.map((rule) => /^(.*) :(DOCKER\S*) /.exec(rule)).filter((one) =>
-      one !== null
-    );
-    for (const [, table, chain] of chains) commands.push(`${table} -F ${chain}`);
-    for (const [, table, chain] of chains) commands.push(`${table} -X ${chain}`);
-    for (const rule of now.rules) {
-      const [, table, chain] = /^(.*) :(FORWARD) DROP/.exec(rule) ?? [];
-      if (table !== undefined && !this.rules.has(rule)) {
-        commands.push(`${table} -P ${chain} ACCEPT`);
-      }
-    }
-    for (const bridge of now.bridges) {
-      if (!this.bridges.has(bridge)) commands.push(`ip link delete ${bridge}`);
-    }
-    commands.push(`sysctl -qw net.ipv4.ip_forward=${this.forward}`);
-    await run(["sh", "-c", commands.map((command) => `${command} || true`).join("\n")]);
-  }
-}
-
-/** Each rule, chain and policy as `iptables -t TABLE` and a line of iptables-save, without counters. */
-async function rules(): Promise<string[]> {
-  const found: string[] = [];
-  for (const program of ["iptables", "ip6tables"]) {
-    for (const table of TABLES) {
-      const saved = await run([`${program}-save`, "-t", table]);
-      for (const line of saved.split("\n").filter((line) => /^[-:]/.test(line))) {
-        found.push(`${program} -t ${table} ${line.replace(/ \[\d+:\d+\]$/, "")}`);
-      }
-    }
-  }
-  return found;
 }
