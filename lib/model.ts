@@ -5,6 +5,7 @@
  */
 
 import type { RoutingSpec } from "./routing_spec.ts";
+import type { Forward, UdpSpec } from "./udp_spec.ts";
 import type { AcmeSpec, BackendsTls, BackendsTlsSpec, TlsSpec, TlsTable } from "./tls_model.ts";
 
 /** Largest weight, priority and limit: counters and limits are 32-bit cells. */
@@ -90,7 +91,7 @@ export type ProxyExtra = "authority" | "unique_id" | "ssl" | "crc32c";
 export type ServerSpec = {
   readonly name: string;
   readonly bind: Bind;
-  readonly protocol: "tcp";
+  readonly protocol: "tcp" | "udp";
   /** The pool that serves clients whom no route leads elsewhere; absent: they are refused. */
   readonly pool?: string | undefined;
   /** Absent: every client gets the pool, and nobody's bytes are looked at. */
@@ -104,6 +105,10 @@ export type ServerSpec = {
   readonly tls?: TlsSpec | undefined;
   /** Absent: backends speak plainly. */
   readonly backendsTls?: BackendsTlsSpec | undefined;
+  /** Of a server with protocol `udp` alone. */
+  readonly udp?: UdpSpec | undefined;
+  /** How the kernel forwards its packets; absent: they pass through us. */
+  readonly forward?: Forward | undefined;
   /** What happens to the sessions of a backend that leaves the pool. */
   readonly onRemove: "finish" | "close";
 };

@@ -2,6 +2,7 @@ import { ConfigError, type Problem } from "../errors.ts";
 import type { ApiSpec, Config, ConfigDocument, PoolSpec, Section, ServerSpec } from "../model.ts";
 import type { AcmeSpec } from "../tls_model.ts";
 import { showDefaults, showPool } from "./document.ts";
+import { refuseStrategy } from "./forward.ts";
 import { merge, type Merged } from "./include.ts";
 import { type ConfigText, type Format, parseText } from "./parse.ts";
 import { type Kinds, PoolReader } from "./pool.ts";
@@ -217,6 +218,11 @@ function readServers(
     shown[name] = server.shown;
     for (const led of poolsOf(spec)) used.add(led);
     if (pool !== undefined) pools.specs.set(name, pool.spec);
+    if (spec.forward !== undefined && spec.pool !== undefined) {
+      const strategy = pools.specs.get(spec.pool)?.strategy;
+      const at = ["servers", name, pool === undefined ? "pool" : "balance"];
+      if (strategy !== undefined) refuseStrategy(strategy, at, report);
+    }
   }
   for (const name of pools.specs.keys()) {
     if (!used.has(name)) report.warn(["pools", name], "no server leads to it");

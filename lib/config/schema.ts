@@ -235,7 +235,9 @@ export const server: Section<ServerKeys> = {
     )
       .optional().meta({ otherwise: "a pool of its own" }),
     ...defaults.keys,
-    forward: z.enum(["user", "kernel"]).describe("Who copies the bytes.").default("user"),
+    forward: z.enum(["user", "kernel"]).describe(
+      "Who forwards its packets: `user` is Twixt, `kernel` are rules that Twixt writes, which cost next to nothing and know less. More in [kernel.md](kernel.md).",
+    ).default("user"),
     half_close_timeout: duration("Longest silence once one side has sent its end.", 1)
       .default(60_000),
     dial_attempts: whole("Backends tried for one session.", 1).default(3),

@@ -8,7 +8,9 @@ import type { Path, Report } from "./report.ts";
 import { checkPool, type ReadRoutes, readRoutes } from "./routes.ts";
 import { listenerSections, type ProxyProtocolKeys, type SniKeys } from "./schema_listener.ts";
 import * as schema from "./schema.ts";
+import { forwardOf } from "./forward.ts";
 import { backendsTlsOf, tlsOf } from "./tls.ts";
+import { refusePing, udpOf } from "./udp.ts";
 
 /** What servers need to know of the rest of the file. */
 export type Surroundings = {
@@ -45,13 +47,19 @@ export function readServer(
   const read = readSection(raw, schema.server, path, report);
   if (read === undefined) return undefined;
   const { given, values } = read;
-  if (values.bind !== undefined) claim(values.bind, name, around);
+  const protocol = values.protocol === "udp" ? "udp" : "tcp";
+  if (values.bind !== undefined) claim(values.bind, protocol, name, around);
   const routes = readRoutes(given["routes"], [...path, "routes"], around);
   const pool = readPool(name, read, routes, around, path);
   const access = readAccess(given["access"], [...path, "access"], around);
   const inner = readListener(given, path, report);
   const proxy = proxyOf(inner["proxy_protocol"], [...path, "proxy_protocol"], report);
-  const tls = tlsOf(inner["tls"], given, path, around);
+  const limits = limitsOf(values, around);
+  const idleMs = Math.min(limits.clientIdleMs || Infinity, limits.backendIdleMs || Infinity);
+  const udp = udpOf(inner["udp"], given, routes, isFinite(idleMs) ? idleMs : 0, path, report);
+  refusePing(given, path, report);
+  const forward = forwardOf(given, path, report);
+  const tls = protocol === "udp" ? undefined : tlsOf(inner["tls"], given, path, around);
   if (tls === undefined && proxy?.extras?.includes("ssl")) {
     const text =
       '"ssl" says nothing where clients speak plainly\nremove it, or add [servers.NAME.tls]';
@@ -71,15 +79,17 @@ export function readServer(
     spec: {
       name,
       bind: values.bind,
-      protocol: "tcp",
+      protocol,
       ...pool === "none" ? {} : { pool: values.pool ?? name },
       ...routing === undefined ? {} : { routing },
       maxConnections: values.max_connections ?? around.defaults.values.max_connections ?? 0,
-      limits: limitsOf(values, around),
+      limits,
       access: access.spec,
       ...proxy === undefined ? {} : { proxy },
       ...tls === undefined ? {} : { tls },
       ...backendsTls === undefined ? {} : { backendsTls },
+      ...udp === undefined ? {} : { udp },
+      ...forward === undefined ? {} : { forward },
       onRemove: values.on_remove ?? "finish",
     },
     ...own === undefined ? {} : { pool: own },
@@ -137,13 +147,19 @@ function proxyOf(read: Inside | undefined, path: Path, report: Report): ProxySpe
 }
 
 /** Tells two binds apart; what is equal can't be bound twice. */
-export function bindKey(bind: Bind): string {
-  return `${bind.hostname} ${bind.port}`;
+export function bindKey(bind: Bind, protocol: ServerSpec["protocol"] = "tcp"): string {
+  return `${protocol} ${bind.hostname} ${bind.port}`;
 }
 
-function claim(bind: Bind, name: string, { binds, pools }: Surroundings): void {
-  const owner = bind.port === 0 ? undefined : binds.get(bindKey(bind));
-  if (owner === undefined) binds.set(bindKey(bind), `server "${name}"`);
+function claim(
+  bind: Bind,
+  protocol: ServerSpec["protocol"],
+  name: string,
+  { binds, pools }: Surroundings,
+): void {
+  const key = bindKey(bind, protocol);
+  const owner = bind.port === 0 ? undefined : binds.get(key);
+  if (owner === undefined) binds.set(key, `server "${name}"`);
   else {
     const text = `"${bind.text}" is already taken by ${owner}\ngive each its own port`;
     pools.report.error(["servers", name, "bind"], text);

@@ -20,8 +20,7 @@ const REMOVE_SERVER = "remove this server to run without it";
 export const unavailable: readonly Unavailable[] = [
   { at: "metrics.enabled", value: true, hint: "set enabled = false" },
   { at: "profiler.enabled", value: true, hint: "set enabled = false" },
-  { at: "servers.*.protocol", value: "udp", covers: ["udp"], hint: REMOVE_SERVER },
   { at: "servers.*.protocol", value: "lines", hint: REMOVE_SERVER },
-  { at: "servers.*.udp" },
   { at: "servers.*.forward", value: "kernel" },
+  { at: "servers.*.udp.transparent", value: true },
 ];
