@@ -28,6 +28,11 @@ export function statsOf(status: ServerStatus): Record<string, unknown> {
     },
     unfinished_handshakes: whole(status.unfinishedHandshakes),
     guarded_workers: whole(status.guardedWorkers),
+    dropped: status.drops && {
+      oversize: whole(status.drops.oversize),
+      unsent: whole(status.drops.unsent),
+      evicted: whole(status.drops.evicted),
+    },
   };
 }
 

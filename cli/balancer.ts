@@ -1,4 +1,5 @@
 import type { ApiServer } from "../api/serve.ts";
+import { portKey } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Configuration } from "../lib/configuration.ts";
 import { messageOf, StartError } from "../lib/errors.ts";
@@ -21,7 +22,7 @@ import { Workers } from "../lib/workers.ts";
 import type { Ahead } from "./ahead.ts";
 import type { Parts } from "./parts.ts";
 import { type ApiSetup, isTaken, startApi } from "./api.ts";
-import { setCapacity } from "./capacity.ts";
+import { setCapacity, tellOfReceiveBuffer } from "./capacity.ts";
 import { afterReload, probeApi } from "./reload.ts";
 import { refuseCommands } from "./run_permission.ts";
 
@@ -52,8 +53,8 @@ export type Balancer = {
 export type Succession = {
   /** Finds out whether it can be done, before anything listens. @throws StartError */
   check(): void;
-  /** The ports that the old process listens on; undefined where nobody can tell. */
-  ports(): Promise<ReadonlySet<number> | undefined>;
+  /** The ports that the old process listens on, by `portKey()`; undefined where nobody can tell. */
+  ports(): Promise<ReadonlySet<string> | undefined>;
   /** Makes the old process end its service; this one listens already. @throws StartError; the old one goes on then. */
   complete(): Promise<void>;
 };
@@ -134,6 +135,7 @@ export async function startBalancer(
     });
     await measure(balancer, config);
     setCapacity(balancer, config, log);
+    tellOfReceiveBuffer(config, facts, log);
     await takeover?.complete();
   } catch (error) {
     // clients that have come already are served to their end: they needn't know that this process came too early
@@ -158,7 +160,7 @@ function end({ supervisor, workers, reserve }: Balancer): void {
 function probePlaces(
   { api }: Config,
   takeover: Succession | undefined,
-  ports: ReadonlySet<number> | undefined,
+  ports: ReadonlySet<string> | undefined,
 ): void {
   takeover?.check();
   if (api === undefined) return;
@@ -166,7 +168,7 @@ function probePlaces(
     probe(api.bind, "the API");
   } catch (error) {
     if (takeover === undefined || !isTaken(error)) throw error;
-    if (ports !== undefined && !ports.has(api.bind.port)) throw error;
+    if (ports !== undefined && !ports.has(portKey("tcp", api.bind.port))) throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 import { descriptorBudget } from "../lib/host/budget.ts";
+import type { HostFacts } from "../lib/host/facts.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import type { Balancer } from "./balancer.ts";
@@ -10,6 +11,20 @@ export function setCapacity(balancer: Balancer, config: Config, log: Log): void 
   const handshakes = [...config.servers.values()]
     .reduce((sum, { tls }) => sum + 2 * (tls?.maxUnfinished ?? 0), 0);
   const allowed = descriptorBudget(balancer.descriptors, open, handshakes).sessions;
+  const datagrams = [...config.servers.values()].reduce(
+    (sum, { udp }) => sum + (udp?.maxSessions ?? 0),
+    0,
+  );
+  if (datagrams > 2 * allowed) {
+    log.warning(
+      "the descriptor limit allows fewer sessions of datagrams than max_sessions; raise it: ulimit -n",
+      {
+        max_sessions: datagrams,
+        allowed: 2 * allowed,
+        descriptors: balancer.descriptors ?? "unknown",
+      },
+    );
+  }
   const wanted = config.process.maxSessions ?? allowed;
   if (wanted > allowed) {
     log.warning(`max_sessions is more than the descriptor limit allows; raise it: ulimit -n`, {
@@ -19,4 +34,22 @@ export function setCapacity(balancer: Balancer, config: Config, log: Log): void 
     });
   }
   balancer.counters.capacity = Math.min(wanted, allowed);
+}
+
+/** The kernel keeps so much of a burst, at least, as servers of datagrams should have. */
+const RECEIVE_BUFFER = 1 << 20;
+/** What the kernel counts for a datagram of 1,200 bytes. */
+const DATAGRAM_BYTES = 2_304;
+
+/** Warns where the kernel keeps only a few datagrams that have come all at once. */
+export function tellOfReceiveBuffer(config: Config, facts: HostFacts, log: Log): void {
+  const { receiveBuffer } = facts;
+  if (receiveBuffer === undefined || receiveBuffer >= RECEIVE_BUFFER) return;
+  if (![...config.servers.values()].some(({ udp }) => udp !== undefined)) return;
+  const datagrams = Math.floor(receiveBuffer / DATAGRAM_BYTES);
+  log.warning(
+    `of bursts of more than ${datagrams} datagrams the kernel drops the rest; ` +
+      "to have it keep more: sysctl -w net.core.rmem_default=4194304",
+    { rmem_default: receiveBuffer },
+  );
 }

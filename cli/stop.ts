@@ -21,7 +21,7 @@ export type Running = {
 export async function stop(running: Running): Promise<number> {
   const { balancer, service, log } = running;
   const { shutdownMs } = balancer.supervisor.config().process;
-  const open = balancer.counters.active(0);
+  const open = balancer.supervisor.open();
   log.info("stopping: no new clients, open sessions may finish", { open, limit_ms: shutdownMs });
   service.stopping(drainStatus(open, shutdownMs));
   return await end(balancer, await drain(running, shutdownMs), log);
@@ -85,7 +85,7 @@ export async function yieldService(
 ): Promise<number> {
   const { balancer, service, log } = running;
   const { takeoverMs } = balancer.supervisor.config().process;
-  const open = balancer.counters.active(0);
+  const open = balancer.supervisor.open();
   log.info("taken over by another process: no new clients, open sessions may finish", {
     open,
     ...takeoverMs > 0 ? { limit_ms: takeoverMs } : {},
@@ -102,12 +102,12 @@ const TOLD = "told again";
 
 /** Ends listening. Resolves, with the reason, when all sessions have ended or may no longer go on. */
 async function drain(
-  { balancer: { workers, counters }, signals, service, log }: Running,
+  { balancer: { workers, supervisor }, signals, service, log }: Running,
   limitMs: number,
 ): Promise<string> {
   const enough = new AbortController();
   const progress = tellProgress({
-    open: () => counters.active(0),
+    open: () => supervisor.open(),
     limitMs: limitMs === Infinity ? undefined : limitMs,
     clock: systemClock,
     log,
@@ -124,8 +124,8 @@ async function drain(
 
 /** Ends everything. Returns the exit code. */
 async function end(balancer: Balancer, why: string, log: Log): Promise<number> {
-  const { supervisor, workers, counters, api, reserve } = balancer;
-  log.info(`stopped: ${why}`, { cut: counters.active(0) });
+  const { supervisor, workers, api, reserve } = balancer;
+  log.info(`stopped: ${why}`, { cut: supervisor.open() });
   supervisor.stop();
   workers.end();
   await api?.close();

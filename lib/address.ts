@@ -14,6 +14,11 @@ export type HostPort = {
   readonly port: number;
 };
 
+/** Tells ports apart, in sets: TCP and UDP have ports of their own. */
+export function portKey(protocol: "tcp" | "udp", port: number): string {
+  return `${protocol} ${port}`;
+}
+
 /** Takes `host:port`, `[::1]:port` or `:port` apart. */
 export function parseHostPort(text: string): HostPort | string {
   if (text.includes("@")) return "there is a login in it, or an @\nwrite host:port alone"; // unshown

@@ -58,6 +58,16 @@ export type Refusals = {
   readonly helloTimeout: number;
 };
 
+/** What a server of datagrams has dropped. */
+export type Drops = {
+  /** Datagrams that were longer than it forwards, in either direction. */
+  readonly oversize: number;
+  /** Datagrams that couldn't be sent. */
+  readonly unsent: number;
+  /** Sessions that had to make room for others. */
+  readonly evicted: number;
+};
+
 /** A server and how it does. */
 export type ServerStatus = {
   readonly name: string;
@@ -67,6 +77,8 @@ export type ServerStatus = {
   readonly unfinishedHandshakes: number;
   /** Workers that guard its TLS against silent clients now. */
   readonly guardedWorkers: number;
+  /** Of a server of datagrams alone. */
+  readonly drops?: Drops | undefined;
   readonly backends: readonly BackendStatus[];
 };
 

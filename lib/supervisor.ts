@@ -1,5 +1,5 @@
 import { messageOf } from "./errors.ts";
-import { printHostPort } from "./address.ts";
+import { portKey, printHostPort } from "./address.ts";
 import { keyWidth } from "./client_key.ts";
 import { type Changes, type ConfigDiff, diffConfigs, summarize } from "./config/diff.ts";
 import type { Config, ServerSpec, ServerTable } from "./model.ts";
@@ -9,7 +9,9 @@ import { probeAll } from "./net/probe.ts";
 import { poolsOf } from "./routes.ts";
 import { PoolSet, type PoolSetOptions } from "./pool_set.ts";
 import { filesOf, type Secured, ServerCertificates } from "./server_certificates.ts";
-import { GUARDED, UNFINISHED } from "./stats/layout.ts";
+import { GUARDED, PROCESS_SLOT, UNFINISHED } from "./stats/layout.ts";
+import { RefusalLog } from "./refusal_log.ts";
+import { dropsOf } from "./stats/drops.ts";
 import { refusalsOf } from "./stats/refusals.ts";
 import { Meter } from "./stats/meter.ts";
 import type { DownBackends } from "./state.ts";
@@ -22,16 +24,15 @@ type Running = {
   readonly table: ServerTable;
   readonly spec: ServerSpec;
   readonly meter: Meter;
-  /** Refusals that the log has told of. */
-  reported: number;
+  readonly refusals: RefusalLog;
 };
 
 /** How a configuration is put into force. */
 export type ApplyOptions = {
   /** A server whose sessions end with it, where it is removed. */
   readonly cut?: string;
-  /** Another process listens on these ports, or on any, which this one shall share. */
-  readonly beside?: ReadonlySet<number> | "any";
+  /** Another process listens on these ports (`portKey()`), or on any, which this one shall share. */
+  readonly beside?: ReadonlySet<string> | "any";
 };
 
 /** How long a change waits for workers to use it. */
@@ -61,6 +62,14 @@ export class Supervisor {
     return this.#config;
   }
 
+  /** Sessions that are open now, of all servers. */
+  open(): number {
+    const { counters } = this.options;
+    const halves = [...this.#servers.values()].filter(({ spec }) => spec.protocol === "udp")
+      .map(({ table }) => Math.floor(counters.active(table.slot) / 2)); // two have one place
+    return halves.reduce((sum, half) => sum + half, counters.active(PROCESS_SLOT));
+  }
+
   /** A server's counters now, or undefined when there is no such server. */
   status(name: string): ServerStatus | undefined {
     const server = this.#servers.get(name);
@@ -74,6 +83,7 @@ export class Supervisor {
       refusals: refusalsOf(counters, slot),
       unfinishedHandshakes: counters.sum(slot, UNFINISHED),
       guardedWorkers: counters.sum(slot, GUARDED),
+      ...spec.protocol === "udp" ? { drops: dropsOf(counters, slot) } : {},
       backends: names.flatMap((pool) => this.#pools.status(pool)?.backends ?? []),
     };
   }
@@ -150,23 +160,10 @@ export class Supervisor {
     const now = clock.now();
     for (const server of this.#servers.values()) {
       server.meter.sample(now);
-      this.#reportRefusals(server);
+      server.refusals.report();
     }
     this.#pools.sample(now);
     slots.sweep(workers.seen());
-  }
-
-  /** One line an interval, however many were refused. */
-  #reportRefusals(server: Running): void {
-    const { refused } = server.meter.read();
-    const since = refused - server.reported;
-    server.reported = refused;
-    if (since === 0) return;
-    this.options.log.warning("clients were refused", {
-      server: server.spec.name,
-      since_last: since,
-      ...refusalsOf(this.options.counters, server.table.slot),
-    });
   }
 
   /** The backends that are down, by pool. */
@@ -191,8 +188,8 @@ export class Supervisor {
 
   async #apply(config: Config, { cut, beside }: ApplyOptions): Promise<Changes> {
     const diff = diffConfigs(this.#config, config);
-    const shared = ({ bind: { port } }: ServerSpec) =>
-      port > 0 && (beside === "any" || beside?.has(port)) ? port : undefined;
+    const shared = ({ protocol, bind: { port } }: ServerSpec) =>
+      port > 0 && (beside === "any" || beside?.has(portKey(protocol, port))) ? port : undefined;
     const touched = [...diff.servers.added, ...diff.servers.changed];
     const ports = probeAll(touched, (spec) => this.#held(spec, diff) ?? shared(spec));
     const secured = await this.#certificates.readAll(touched, this.#servers);
@@ -218,10 +215,12 @@ export class Supervisor {
   /** The port of an address that this process listens on and that the server can take over. */
   #held(spec: ServerSpec, diff: ConfigDiff): number | undefined {
     const own = this.#servers.get(spec.name);
-    if (own?.spec.bind.text === spec.bind.text) return own.table.port;
-    const { hostname, port } = spec.bind;
+    if (own?.spec.bind.text === spec.bind.text && own.spec.protocol === spec.protocol) {
+      return own.table.port;
+    }
+    const { bind: { hostname, port }, protocol } = spec;
     const other = [...this.#servers.values()].find(({ table }) =>
-      table.hostname === hostname && table.port === port
+      table.hostname === hostname && table.port === port && table.protocol === protocol
     );
     const leaves = [...diff.servers.removed, ...diff.servers.changed];
     return leaves.some(({ name }) => name === other?.table.name) ? other?.table.port : undefined;
@@ -258,13 +257,14 @@ export class Supervisor {
       ...secured,
       ...{ slot, hostname, port, keyWidth: keyWidth(bind) },
     };
-    const meter = running?.meter ??
-      new Meter(this.options.counters, slot, this.options.clock.now());
-    this.#servers.set(spec.name, { table, spec, meter, reported: running?.reported ?? 0 });
+    const { clock, counters, log } = this.options;
+    const meter = running?.meter ?? new Meter(counters, slot, clock.now());
+    const refusals = running?.refusals ?? new RefusalLog(spec.name, slot, counters, log);
+    this.#servers.set(spec.name, { table, spec, meter, refusals });
     await this.options.workers.serve(table);
     if (running?.table.port === port && running.table.hostname === hostname) return;
     const address = printHostPort(hostname, port);
-    this.options.log.info("listening", { server: spec.name, address });
+    log.info("listening", { server: spec.name, address });
   }
 
   async #restore(name: string, running: Running): Promise<void> {

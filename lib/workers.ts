@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { StartError } from "./errors.ts";
+import { fnv1a } from "./fnv.ts";
 import type { Log } from "./log.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import type { PoolTable, ServerTable } from "./model.ts";
@@ -88,9 +89,14 @@ export class Workers {
    * @throws StartError when one of them can't listen; the others may be listening then.
    */
   async serve(table: ServerTable): Promise<void> {
+    const before = this.#servers.get(table.name);
+    if (before !== undefined && before.protocol !== table.protocol) {
+      await this.stop(table.name, false);
+    }
     this.#servers.set(table.name, table);
-    const answers = this.#answers(about(table.name));
-    this.#broadcast({ kind: "serve", server: table });
+    const homes = this.#places.filter((place) => this.#serves(place, table));
+    const answers = this.#answers(about(table.name), homes);
+    this.#broadcast({ kind: "serve", server: table }, homes);
     const why = (await answers).find((answer) => answer !== undefined);
     if (why !== undefined) {
       throw new StartError(
@@ -137,25 +143,37 @@ export class Workers {
     this.#send(this.#places[index]!, { kind: "fault", fault });
   }
 
-  #broadcast(message: ToWorker): number {
+  /** Sends a message to all workers, or to some; all get its version. */
+  #broadcast(message: ToWorker, to: readonly Place[] = this.#places): number {
     const version = ++this.#version;
     // one text for all: cheaper than a structured clone for each
-    const texts = [message, { kind: "version", version }].map((each) => JSON.stringify(each));
+    const text = JSON.stringify(message);
+    const versionText = JSON.stringify({ kind: "version", version });
     for (const place of this.#places) {
       if (!place.ready) continue; // it is told everything when it is
-      for (const text of texts) place.worker?.postMessage(text);
+      if (to.includes(place)) place.worker?.postMessage(text);
+      place.worker?.postMessage(versionText);
     }
     return version;
+  }
+
+  /** Is this a worker in which a server lives? One of datagrams lives in one: its socket can't be shared. */
+  #serves({ index }: Place, { protocol, name }: ServerTable): boolean {
+    return protocol !== "udp" ||
+      index === fnv1a(new TextEncoder().encode(name)) % this.#places.length;
   }
 
   #send(place: Place, message: ToWorker): void {
     place.worker?.postMessage(message.kind === "setup" ? message : JSON.stringify(message));
   }
 
-  /** One answer of each running worker; undefined, or why it failed. */
-  #answers(subject: string): Promise<(string | undefined)[]> {
+  /** One answer of each running worker, or of some; undefined, or why it failed. */
+  #answers(
+    subject: string,
+    of: readonly Place[] = this.#places,
+  ): Promise<(string | undefined)[]> {
     return Promise.all(
-      this.#places.filter((place) => place.ready).map((place) => place.answer(subject)),
+      of.filter((place) => place.ready).map((place) => place.answer(subject)),
     );
   }
 
@@ -185,7 +203,9 @@ export class Workers {
   #tellEverything(place: Place): void {
     place.ready = true;
     for (const pool of this.#pools.values()) this.#send(place, { kind: "pool", pool });
-    for (const server of this.#servers.values()) this.#send(place, { kind: "serve", server });
+    for (const server of this.#servers.values()) {
+      if (this.#serves(place, server)) this.#send(place, { kind: "serve", server });
+    }
     this.#send(place, { kind: "version", version: this.#version });
   }
 

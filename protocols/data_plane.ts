@@ -9,9 +9,11 @@ import { BUFFER_DENIED, LOG_DROPPED, PROCESS_SLOT } from "../lib/stats/layout.ts
 import { Buffers } from "./buffers.ts";
 import type { Context, WorkerLog } from "./context.ts";
 import { Pools } from "./pools.ts";
+import type { Server } from "./server.ts";
 import { Sessions } from "./sessions.ts";
 import { TcpServer } from "./tcp.ts";
 import { TICK_MS, Ticker } from "./ticker.ts";
+import { UdpServer } from "./udp.ts";
 
 /** Lines that a worker may log in a second; debug lines have as much again. */
 const LOG_LINES_PER_SECOND = 50;
@@ -26,9 +28,9 @@ const VERIFIED_CERTIFICATES = 16_384;
 export class DataPlane {
   readonly #context: Context;
   readonly #pools: Pools;
-  readonly #servers = new Map<string, TcpServer>();
+  readonly #servers = new Map<string, Server>();
   /** Servers that another one has taken over from, until their queues are empty. */
-  readonly #leaving = new Set<TcpServer>();
+  readonly #leaving = new Set<Server>();
   readonly #index: number;
 
   /** Listens nowhere yet. */
@@ -99,15 +101,21 @@ export class DataPlane {
   }
 
   /** Opens a server's listener before that of the one that it replaces closes. @throws What listening throws. */
-  #open(table: ServerTable, before: TcpServer | undefined): void {
-    const server = this.#serverOf(table, before, before?.guarded && table.tls?.guard === "auto");
+  #open(table: ServerTable, before: Server | undefined): void {
+    const server = this.#serverOf(table, before);
     const { hostname, port } = table;
     if (before?.table.hostname === hostname && before.table.port === port) void this.#leave(before);
     else before?.stop();
     this.#servers.set(table.name, server);
   }
 
-  #serverOf(table: ServerTable, before: TcpServer | undefined, guarded?: boolean): TcpServer {
+  #serverOf(table: ServerTable, before: Server | undefined): Server {
+    if (table.protocol === "udp") return new UdpServer(table, this.#pools, this.#context);
+    const tcp = before instanceof TcpServer ? before : undefined;
+    return this.#tcpServer(table, tcp, tcp?.guarded && table.tls?.guard === "auto");
+  }
+
+  #tcpServer(table: ServerTable, before: TcpServer | undefined, guarded?: boolean): TcpServer {
     return new TcpServer(table, this.#pools, this.#context, {
       unfinished: before?.table.slot === table.slot ? before.unfinished : undefined,
       guarded,
@@ -122,7 +130,7 @@ export class DataPlane {
     const { name } = table;
     if (this.#servers.get(name) !== before) return true; // it leaves already
     try {
-      this.#servers.set(name, this.#serverOf(table, before, guarded));
+      this.#servers.set(name, this.#tcpServer(table, before, guarded));
     } catch (error) {
       const why = whatHappened(error);
       this.#context.log("error", "can't change how TLS is guarded", { server: name, why });
@@ -139,7 +147,7 @@ export class DataPlane {
     return true;
   }
 
-  async #leave(server: TcpServer): Promise<void> {
+  async #leave(server: Server): Promise<void> {
     this.#leaving.add(server);
     await server.finish();
     this.#leaving.delete(server);
@@ -157,9 +165,11 @@ export class DataPlane {
   }
 
   /** A server that listens there under another name: a listener that isn't closed loses nobody. */
-  #renamed({ name, hostname, port }: ServerTable): TcpServer | undefined {
+  #renamed({ name, protocol, hostname, port }: ServerTable): Server | undefined {
     for (const [oldName, server] of this.#servers) {
-      if (server.table.hostname !== hostname || server.table.port !== port) continue;
+      const { table } = server;
+      if (table.hostname !== hostname || table.port !== port) continue;
+      if (table.protocol !== protocol) continue;
       this.#servers.delete(oldName);
       this.#servers.set(name, server);
       return server;

@@ -71,6 +71,7 @@ function resolver(
 /** Do both listen alike, so that one table can take the other's place without another listener? */
 export function listensAlike(one: ServerTable, other: ServerTable): boolean {
   if (one.hostname !== other.hostname || one.port !== other.port) return false;
+  if (one.protocol !== other.protocol) return false;
   const shown = ({ tls }: ServerTable) =>
     tls && JSON.stringify([tls.alpn, tls.certificates, tls.clients, tls.minVersion]);
   return shown(one) === shown(other);

@@ -1,8 +1,21 @@
-import type { Session } from "./session.ts";
+import type { Member, ServerTable } from "../lib/model.ts";
+
+/** A session as its worker keeps it. */
+export type OpenSession = {
+  /** Its index in {@link Sessions}. */
+  place: number;
+  readonly server: ServerTable;
+  /** The backend that is leased. */
+  readonly member: Member | undefined;
+  /** Called once a tick. */
+  sweep(now: number): void;
+  /** Closes its sockets and gives back what is counted. Safe to call again. */
+  close(): void;
+};
 
 /** The open sessions of a worker, swept once a tick. */
 export class Sessions {
-  readonly #open: Session[] = [];
+  readonly #open: OpenSession[] = [];
   #empty: (() => void)[] = [];
   #held = 0;
 
@@ -12,12 +25,12 @@ export class Sessions {
   }
 
   /** Takes a session in; it takes itself out with {@link remove}. */
-  add(session: Session): void {
+  add(session: OpenSession): void {
     session.place = this.#open.push(session) - 1;
   }
 
   /** Takes a session out. */
-  remove(session: Session): void {
+  remove(session: OpenSession): void {
     const last = this.#open.pop()!;
     if (last !== session) {
       this.#open[session.place] = last;
@@ -49,7 +62,7 @@ export class Sessions {
   }
 
   /** Closes every session that `which` chooses. */
-  close(which: (session: Session) => boolean): void {
+  close(which: (session: OpenSession) => boolean): void {
     for (const session of this.#open.filter(which)) session.close();
   }
 

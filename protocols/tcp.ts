@@ -20,6 +20,7 @@ import { listen, type Listener, listensAlike } from "./listen.ts";
 import type { Pools } from "./pools.ts";
 import { Reception } from "./reception.ts";
 import { relay } from "./relay.ts";
+import type { Server } from "./server.ts";
 import { Session } from "./session.ts";
 
 /** Pause after an accept that failed for want of descriptors, or for a reason that we don't know. */
@@ -50,7 +51,7 @@ const CALM_MS = 5_000;
 const GUARD_PAUSE_MS = 1_000;
 
 /** A server of one worker, by TCP or TLS: its listener and what it does with clients. */
-export class TcpServer {
+export class TcpServer implements Server {
   readonly #listener: Listener;
   /** Handshakes with clients that aren't over. */
   unfinished: Unfinished;

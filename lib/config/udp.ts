@@ -4,7 +4,7 @@ import type { RouteMatch } from "../routing_spec.ts";
 import type { Read, Table } from "./read.ts";
 import type { ReadRoutes } from "./routes.ts";
 import type { Path, Report } from "./report.ts";
-import type { UdpKeys } from "./schema_listener.ts";
+import type { UdpKeys } from "./schema_udp.ts";
 
 /** Longest silence where neither idle timeout says else. */
 const IDLE_MS = 60_000;

@@ -8,12 +8,15 @@ export type HostFacts = {
   /** Soft and hard limit of open descriptors. */
   readonly softDescriptors?: number | undefined;
   readonly hardDescriptors?: number | undefined;
+  /** Bytes that the kernel keeps for a socket that isn't read (net.core.rmem_default). */
+  readonly receiveBuffer?: number | undefined;
   /** Cores' worth of time that the control group may use, rounded up. */
   readonly quotaCores?: number | undefined;
 };
 
 const SCRIPT = `
 ulimit -Sn; ulimit -Hn
+sysctl -n net.core.rmem_default 2>/dev/null || echo unknown
 group=$(sed -n 's/^0:://p' /proc/self/cgroup 2>/dev/null)
 cat "/sys/fs/cgroup$group/cpu.max" 2>/dev/null || cat /sys/fs/cgroup/cpu.max 2>/dev/null
 `;
@@ -28,11 +31,12 @@ export async function hostFacts(): Promise<HostFacts> {
 
 /** Reads what the script prints. Pure. */
 export function parseFacts(text: string): HostFacts {
-  const [soft = "", hard = "", quota = ""] = text.split("\n");
+  const [soft = "", hard = "", receive = "", quota = ""] = text.split("\n");
   const [time, period] = quota.split(" ").map(Number);
   return {
     softDescriptors: limit(soft),
     hardDescriptors: limit(hard),
+    receiveBuffer: limit(receive),
     quotaCores: time! > 0 && period! > 0 ? Math.ceil(time! / period!) : undefined,
   };
 }

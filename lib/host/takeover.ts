@@ -1,5 +1,7 @@
 /** The process that another one takes over: who it is, and how it is told. */
 import { StartError } from "../errors.ts";
+import { portKey } from "../address.ts";
+import type { ServerSpec } from "../model.ts";
 import { readPid } from "./pid_file.ts";
 
 /** Exit codes of the script below. */
@@ -79,24 +81,31 @@ export function isThere(pid: number): boolean {
   }
 }
 
-/** The TCP ports that a process listens on; undefined where nobody can tell. */
-export async function portsOf(pid: number): Promise<ReadonlySet<number> | undefined> {
+/** The ports that a process listens on, by {@link portKey}; undefined where nobody can tell. */
+export async function portsOf(pid: number): Promise<ReadonlySet<string> | undefined> {
   try {
-    const command = new Deno.Command("ss", { args: ["-Hltnp"], stdin: "null", stderr: "null" });
-    const said = new TextDecoder().decode((await command.output()).stdout);
-    const ports = portsIn(said, pid);
+    const said = await Promise.all(["-Hltnp", "-Hlunp"].map(async (options) => {
+      const command = new Deno.Command("ss", { args: [options], stdin: "null", stderr: "null" });
+      return new TextDecoder().decode((await command.output()).stdout);
+    }));
+    const ports = new Set([...portsIn(said[0]!, pid, "tcp"), ...portsIn(said[1]!, pid, "udp")]);
     return ports.size === 0 ? undefined : ports;
   } catch {
     return undefined; // no ss here
   }
 }
 
-/** The local ports of a process in what `ss -Hltnp` prints. Pure. */
-export function portsIn(said: string, pid: number): ReadonlySet<number> {
+/** The local ports of a process in what `ss -Hltnp` prints, or `ss -Hlunp`. Pure. */
+export function portsIn(
+  said: string,
+  pid: number,
+  protocol: ServerSpec["protocol"],
+): ReadonlySet<string> {
   const its = new RegExp(`\\bpid=${pid}\\b`);
   const lines = said.split("\n").filter((line) => its.test(line));
   return new Set(
-    lines.map((line) => Number(/:(\d+)$/.exec(line.trim().split(/\s+/)[3] ?? "")?.[1])),
+    lines.map((line) => /:(\d+)$/.exec(line.trim().split(/\s+/)[3] ?? "")?.[1])
+      .map((port) => portKey(protocol, Number(port))),
   );
 }
 

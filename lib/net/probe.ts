@@ -10,16 +10,30 @@ import { classify, whatHappened } from "./errors.ts";
  * @returns The port: the one asked for, or the one that the system chose for 0.
  * @throws StartError that says what to do.
  */
-export function probe(bind: Bind, what: string): number {
-  using listener = listen(bind, what);
-  return listener.addr.port;
+export function probe(
+  bind: Bind,
+  what: string,
+  protocol: ServerSpec["protocol"] = "tcp",
+): number {
+  using listener = listen(bind, what, protocol);
+  return listener.port;
 }
 
-function listen(bind: Bind, what: string): Deno.TcpListener {
+/** A port that is held; disposing it lets it go. */
+type Held = Disposable & { readonly port: number };
+
+function listen(bind: Bind, what: string, protocol: ServerSpec["protocol"]): Held {
+  const { hostname, port } = bind;
   try {
-    return Deno.listen({ hostname: bind.hostname, port: bind.port });
+    const listener = protocol === "udp"
+      ? Deno.listenDatagram({ transport: "udp", hostname, port })
+      : Deno.listen({ hostname, port });
+    return {
+      port: (listener.addr as Deno.NetAddr).port,
+      [Symbol.dispose]: () => listener.close(),
+    };
   } catch (error) {
-    throw bindError(error, bind, what);
+    throw bindError(error, bind, what, protocol);
   }
 }
 
@@ -41,8 +55,8 @@ export function probeAll(
     try {
       const port = held(spec) ??
         (spec.bind.port > 0
-          ? probe(spec.bind, what)
-          : chosen.use(listen(spec.bind, what)).addr.port);
+          ? probe(spec.bind, what, spec.protocol)
+          : chosen.use(listen(spec.bind, what, spec.protocol)).port);
       ports.set(spec.name, port);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
@@ -58,11 +72,21 @@ export function probeAll(
 }
 
 /** Why an address can't be bound, and what to do. */
-export function bindError(error: unknown, bind: Bind, what: string): StartError {
+export function bindError(
+  error: unknown,
+  bind: Bind,
+  what: string,
+  protocol: ServerSpec["protocol"] = "tcp",
+): StartError {
   const text = `${what} can't listen on ${bind.text}: ${whatHappened(error)}`;
   switch (classify(error)) {
     case "in_use":
-      return new StartError(text, `see who has it: ss -ltnp 'sport = :${bind.port}'`, false, error);
+      return new StartError(
+        text,
+        `see who has it: ss -l${protocol[0]}np 'sport = :${bind.port}'`,
+        false,
+        error,
+      );
     case "permission":
       return new StartError(
         text,

@@ -49,7 +49,7 @@ export const DRAINING = 2;
 export const EJECTED = 4;
 
 /** Float64 cells of one slot in a worker's row. */
-export const CELLS = 24;
+export const CELLS = 28;
 /** The row's share of `ACTIVE_NOW`: taken off it again if the worker dies. */
 export const ACTIVE = 0;
 /** Sessions ever. */
@@ -104,6 +104,12 @@ export const BAD_HELLO = 21;
 export const HELLO_TIMEOUT = 22;
 /** Server: workers that guard its TLS against silent clients now. */
 export const GUARDED = 23;
+/** Server: datagrams dropped because they were too long, in either direction. */
+export const OVERSIZE = 24;
+/** Server: datagrams dropped because they couldn't be sent, or too many were waiting to be. */
+export const UNSENT = 25;
+/** Server: sessions of datagrams that ended to make room for others. */
+export const EVICTED = 26;
 /** Cells that say how many there are now: a dead worker's don't count any more. */
 export const GAUGES: readonly number[] = [ACTIVE, UNFINISHED, GUARDED];
 

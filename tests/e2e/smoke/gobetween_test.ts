@@ -10,9 +10,9 @@ const timeout = 30_000;
 
 const samples = [
   {
-    file: `${FIXTURES}gobetween_sample.toml`,
-    missing: [':56: servers.udpsample.protocol: "udp" is not available yet'],
-    without: (text: string) => text.replace(/\[servers\.udpsample\][^]*/, ""),
+    file: `${FIXTURES}gobetween.toml`,
+    missing: [],
+    without: (text: string) => text,
   },
   {
     file: `${FIXTURES}gobetween_sample.json`,
@@ -27,6 +27,7 @@ for (const { file, missing, without } of samples) {
     timeout,
   }, async () => {
     const { code, out, err } = await runTwixt(["check", file]);
+    if (missing.length === 0) return assert.deepEqual({ code, err }, { code: 0, err: "" });
     assert.equal(code, 2);
     assert.equal(out, "");
     assert.equal(
@@ -42,13 +43,14 @@ for (const { file, missing, without } of samples) {
     await using red = greeter("red");
     await using green = greeter("green");
     await using blue = greeter("blue");
-    const ports = { web: freePort(), api: freePort() };
+    const ports = { web: freePort(), api: freePort(), udp: freePort() };
     const folder = await Deno.makeTempDir();
     try {
       // its ports may be taken here; localhost stays a name that must be resolved
       const text = without(await Deno.readTextFile(file))
         .replace(/(0\.0\.0\.0|localhost):3000/, `127.0.0.1:${ports.web}`)
         .replace(/(0\.0\.0\.0)?:8888/, `127.0.0.1:${ports.api}`)
+        .replace("localhost:4000", `localhost:${ports.udp}`)
         .replace("localhost:8000", `localhost:${red.port}`)
         .replace("localhost:8001", `localhost:${green.port}`)
         .replace("localhost:8002", `localhost:${blue.port}`);

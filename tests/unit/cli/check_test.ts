@@ -38,12 +38,12 @@ Deno.test("checkCommand() prints warnings beside a good answer", async () => {
 });
 
 Deno.test("checkCommand() prints every problem and how many there are", async () => {
-  const { code, out, err } = await check("gobetween_sample.toml");
+  const { code, out, err } = await check("syntax.toml");
   assert.deepEqual({ code, out }, { code: 2, out: "" });
   assert.equal(
     err,
-    `${await Deno.readTextFile(new URL("gobetween_sample.error", folder))}` +
-      "gobetween_sample.toml: 1 problem\n",
+    `${await Deno.readTextFile(new URL("syntax.error", folder))}` +
+      "syntax.toml: 1 problem\n",
   );
   assert.match((await check("errors.toml")).err, /\nerrors\.toml: \d\d problems\n$/);
 });

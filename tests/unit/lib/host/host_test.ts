@@ -6,16 +6,25 @@ import { StartError } from "../../../../lib/errors.ts";
 
 Deno.test.each([
   {
-    text: "1024\n20000\n150000 100000\n",
-    facts: { softDescriptors: 1024, hardDescriptors: 20_000, quotaCores: 2 },
+    text: "1024\n20000\n212992\n150000 100000\n",
+    facts: {
+      ...{ softDescriptors: 1024, hardDescriptors: 20_000 },
+      ...{ receiveBuffer: 212_992, quotaCores: 2 },
+    },
   },
   {
-    text: "unlimited\nunlimited\nmax 100000\n",
-    facts: { softDescriptors: 1 << 20, hardDescriptors: 1 << 20, quotaCores: undefined },
+    text: "unlimited\nunlimited\nunknown\nmax 100000\n",
+    facts: {
+      ...{ softDescriptors: 1 << 20, hardDescriptors: 1 << 20 },
+      ...{ receiveBuffer: undefined, quotaCores: undefined },
+    },
   },
   {
     text: "",
-    facts: { softDescriptors: undefined, hardDescriptors: undefined, quotaCores: undefined },
+    facts: {
+      ...{ softDescriptors: undefined, hardDescriptors: undefined },
+      ...{ receiveBuffer: undefined, quotaCores: undefined },
+    },
   },
 ])("parseFacts() reads $text", ({ text, facts }) => assert.deepEqual(parseFacts(text), facts));
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { portKey } from "../../../../lib/address.ts";
 import {
   findPredecessor,
   isThere,
@@ -73,13 +74,13 @@ LISTEN 0 4096     [::1]:53       [::]:* users:(("dns",pid=7,fd=3))
 LISTEN 0 4096   0.0.0.0:80    0.0.0.0:* users:(("nginx",pid=710,fd=3))
 LISTEN 0 4096   0.0.0.0:81    0.0.0.0:*
 `;
-  assert.deepEqual([...portsIn(said, 71)], [3000, 8888]);
-  assert.deepEqual([...portsIn(said, 7)], [53]);
-  assert.deepEqual([...portsIn("", 71)], []);
+  assert.deepEqual([...portsIn(said, 71, "tcp")], ["tcp 3000", "tcp 8888"]);
+  assert.deepEqual([...portsIn(said, 7, "udp")], ["udp 53"]);
+  assert.deepEqual([...portsIn("", 71, "tcp")], []);
 });
 
 Deno.test("portsOf() finds a port of this process", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const ports = await portsOf(Deno.pid);
-  assert(ports === undefined || ports.has(listener.addr.port));
+  assert(ports === undefined || ports.has(portKey("tcp", listener.addr.port)));
 });

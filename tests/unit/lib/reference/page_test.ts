@@ -34,11 +34,10 @@ Deno.test("referencePage() takes up a kind by its registry entry alone", () => {
 
 Deno.test("referencePage() lists what is refused as not available, and gives it no place of its own", () => {
   const page = referencePage(kinds);
-  assert.ok(page.includes("\n- `servers.NAME.udp`\n"));
-  assert.ok(page.includes('\n- `servers.NAME.protocol = "udp"`\n'));
+  assert.ok(page.includes('\n- `servers.NAME.protocol = "lines"`\n'));
   assert.ok(!page.includes("[metrics]"));
   assert.ok(!page.includes("### Discovery `lxd`"));
-  assert.ok(page.includes('| `protocol` | one of `"tcp"`, `"tls"` | `"tcp"` |'));
+  assert.ok(page.includes('| `protocol` | one of `"tcp"`, `"tls"`, `"udp"` | `"tcp"` |'));
 });
 
 Deno.test("referencePage() has each section once, in the order of the file", () => {
@@ -50,6 +49,7 @@ Deno.test("referencePage() has each section once, in the order of the file", () 
       "`[servers.NAME.sni]`",
       "`[servers.NAME.tls]`",
       "`[servers.NAME.backends_tls]`",
+      "`[servers.NAME.udp]`",
       "`[servers.NAME.access]`",
       "`[servers.NAME.proxy_protocol]`",
       "`[servers.NAME.routes]`",
