@@ -21,6 +21,7 @@ import { HalfPlaces } from "./half_places.ts";
 import type { Pools } from "./pools.ts";
 import type { Server } from "./server.ts";
 import { Breather } from "./breather.ts";
+import { SpareBuffers } from "./spare_buffers.ts";
 import { type Choice, UdpElection, type UdpTable } from "./udp_election.ts";
 import { type Packet, Packets, type Sender } from "./udp_packet.ts";
 import { type UdpHome, UdpSession } from "./udp_session.ts";
@@ -36,6 +37,8 @@ export class UdpServer implements Server, UdpHome {
   readonly socket: Deno.DatagramConn;
   /** Chooses backends. */
   readonly election: UdpElection;
+  /** Buffers of sessions that have ended. */
+  readonly spares: SpareBuffers = new SpareBuffers();
   readonly #sessions = new UdpSessions<UdpSession>();
   readonly #places: HalfPlaces;
   readonly #upstreams = new Upstreams();
@@ -153,8 +156,19 @@ export class UdpServer implements Server, UdpHome {
 
   /** A session for a new client; undefined: it is refused. */
   #open(key: string, from: Deno.NetAddr): UdpSession | undefined {
+    if (!this.#hasRoom()) return this.#refuse(OVER_LIMIT);
     const choice = this.#admit(from.hostname);
     return choice && this.#start(key, from, choice);
+  }
+
+  /** Is there room for one more session, or can it be made? Asked first: in a flood it has to be cheap. */
+  #hasRoom(): boolean {
+    return this.#sessions.size < this.#limit || this.#table.udp.whenFull === "evict";
+  }
+
+  get #limit(): number {
+    const { maxConnections, udp } = this.#table;
+    return maxConnections === 0 ? udp.maxSessions : Math.min(udp.maxSessions, maxConnections);
   }
 
   /** A backend for a new client, counted; undefined: it is refused. */
@@ -196,10 +210,9 @@ export class UdpServer implements Server, UdpHome {
 
   /** Applies the limits and counts the session; 0, or why it is refused. */
   #take(): number {
-    const { context: { counters }, table: { slot, maxConnections, udp } } = this;
-    const limit = Math.min(udp.maxSessions, maxConnections || Infinity);
-    if (this.#sessions.size >= limit) this.#makeRoom();
-    if (!counters.take(slot, limit)) return OVER_LIMIT;
+    const { context: { counters }, table: { slot } } = this;
+    if (this.#sessions.size >= this.#limit && !this.#makeRoom()) return OVER_LIMIT;
+    if (!counters.take(slot, this.#limit)) return OVER_LIMIT;
     if (this.#places.take() || (this.#makeRoom() && this.#places.take())) return 0;
     counters.release(slot);
     return OVER_CAPACITY;

@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import type { OpenSession } from "./sessions.ts";
 import { TICK_MS } from "./ticker.ts";
 import { Breather } from "./breather.ts";
+import type { SpareBuffers } from "./spare_buffers.ts";
 import type { Choice, UdpElection, UdpTable } from "./udp_election.ts";
 import type { Packet, Sender } from "./udp_packet.ts";
 import type { Listed } from "./udp_sessions.ts";
@@ -14,6 +15,8 @@ export type UdpHome = {
   readonly context: Context;
   readonly table: UdpTable;
   readonly election: UdpElection;
+  /** Buffers of sessions that have ended. */
+  readonly spares: SpareBuffers;
   /** Where answers leave from. */
   readonly socket: Deno.DatagramConn;
   /** The process ends: sessions needn't wait for their whole limit. */
@@ -26,6 +29,8 @@ export type UdpHome = {
   ended(session: UdpSession): void;
 };
 
+/** What stands for an answer that couldn't be sent. */
+const UNDELIVERED = () => -1;
 /** Longest silence of a session while the process drains: a session of datagrams has no end of its own. */
 const DRAIN_IDLE_MS = 5_000;
 
@@ -102,15 +107,15 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
   /** Relays what the backend answers, until the session closes. Never rejects. */
   async #answers(): Promise<void> {
     const { home, upstream } = this;
-    const { bufferBytes } = home.table.udp;
-    const buffer = new Uint8Array(bufferBytes + 1);
+    const buffer = home.spares.take(home.table.udp.bufferBytes + 1);
     const breather = new Breather();
     try {
       while (!this.closed) {
         const [data, from] = await upstream.receive(buffer);
-        if (this.#isBackend(from as Deno.NetAddr)) {
-          if (data.length > bufferBytes) home.context.counters.add(this.slot, OVERSIZE);
-          else await this.#answer(data);
+        if (this.#isAnswer(data, from as Deno.NetAddr, buffer)) {
+          // one call for each step costs less than a function that awaits
+          const sent = await home.socket.send(data, this.client).catch(UNDELIVERED);
+          this.#delivered(sent);
         }
         if (breather.due()) await breather.take();
       }
@@ -119,28 +124,28 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
       if (!this.closed) home.context.log("error", "a session failed", { why: String(error) });
       this.close();
     }
+    home.spares.give(buffer);
   }
 
-  #isBackend(from: Deno.NetAddr): boolean {
+  /** Is it the backend's, and short enough? */
+  #isAnswer(data: Uint8Array, from: Deno.NetAddr, buffer: Uint8Array): boolean {
     if (from.hostname !== this.#host) return false;
-    if (from.port === this.#to.port) return true;
-    if (!this.home.table.udp.followPort) return false;
-    this.#to.port = from.port;
-    return true;
+    if (from.port !== this.#to.port) {
+      if (!this.home.table.udp.followPort) return false;
+      this.#to.port = from.port;
+    }
+    this.home.election.answered(this.member);
+    if (data.length < buffer.length) return true;
+    this.home.context.counters.add(this.slot, OVERSIZE);
+    return false;
   }
 
-  async #answer(data: Uint8Array): Promise<void> {
-    const { home } = this;
-    home.election.answered(this.member);
-    try {
-      await home.socket.send(data, this.client);
-    } catch {
-      home.context.counters.add(this.slot, UNSENT); // the client's network: it may come back
-      return;
-    }
+  /** An answer has left, as so many bytes, or couldn't: then it is lost, and the client's network may come back. */
+  #delivered(sent: number): void {
+    if (sent < 0) return this.home.context.counters.add(this.slot, UNSENT);
     if (this.closed) return;
-    this.#spoke(RX, data.length);
-    if (++this.#responses === home.table.udp.maxResponses) this.close();
+    this.#spoke(RX, sent);
+    if (++this.#responses === this.home.table.udp.maxResponses) this.close();
   }
 
   #spoke(cell: number, bytes: number): void {

@@ -9,6 +9,7 @@ import { find } from "../support/real.ts";
 import type { Arena, Entrant } from "./arena.ts";
 import { Backend } from "./backend.ts";
 import { drawChart } from "./chart.ts";
+import { datagramSeconds, measureDatagrams } from "./datagrams.ts";
 import { electionSeconds, measureElections } from "./election.ts";
 import { idleEffectSeconds, measureIdleEffect } from "./idle_effect.ts";
 import { idleMemorySeconds, measureIdleMemory } from "./idle_memory.ts";
@@ -114,6 +115,7 @@ async function measureAll(
     measure().catch((error) => arena.note(`${what}: ${error.message}`));
   await attempt("start to listening", () => measureStart(single));
   await attempt("memory of idle connections", () => measureIdleMemory(single));
+  await attempt("datagrams", () => measureDatagrams(single));
   progress.step("choosing a backend", "all strategies", electionSeconds);
   const elections = measureElections();
   if (wrk !== undefined) {
@@ -135,6 +137,7 @@ function progressOf(
   const single = entrants.filter(({ proxy }) => !proxy.twoWorkers);
   const atRest = startSeconds(single.length, rounds) +
     idleMemorySeconds(single.length, rounds) +
+    datagramSeconds(single.map(({ proxy }) => proxy), rounds) +
     electionSeconds;
   const loads = loadSeconds(entrants.map(({ proxy }) => proxy), rounds, seconds) +
     idleEffectSeconds(single.map(({ proxy }) => proxy.id), rounds);
@@ -156,6 +159,7 @@ async function entrantOf(proxy: typeof proxies[number]): Promise<Entrant> {
       },
       idleBytes: [],
       active: { alone: [], besideIdle: [] },
+      datagrams: [],
       startMs: [],
     },
   };

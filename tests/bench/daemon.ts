@@ -37,19 +37,23 @@ export class Daemon implements AsyncDisposable {
     ];
   }
 
-  /** Starts it; resolves as soon as a port of loopback accepts connections. @throws Error with what it has said. */
-  static async start(command: Command, port: number): Promise<Daemon> {
+  /**
+   * Starts it; resolves as soon as a port of loopback accepts connections, or `ready` says so.
+   * @throws Error with what it has said.
+   */
+  static async start(command: Command, ready: number | (() => Promise<boolean>)): Promise<Daemon> {
+    const works = typeof ready === "number" ? () => accepts(ready) : ready;
     const daemon = new Daemon(command);
     let ended = false;
     void daemon.#child.status.then(() => ended = true);
     const until = performance.now() + START_MS;
-    while (!await accepts(port)) {
+    while (!await works()) {
       if (!ended && performance.now() < until) {
         await pause(1);
         continue;
       }
       await daemon[Symbol.asyncDispose]();
-      const why = ended ? "it ended" : `nothing listens on port ${port} after ${START_MS / 1000} s`;
+      const why = ended ? "it ended" : `nobody answers after ${START_MS / 1000} s`;
       throw new Error(`${command.argv.join(" ")}: ${why}\n${daemon.#said}`);
     }
     return daemon;

@@ -14,6 +14,8 @@ export type Place = {
   readonly backends: readonly string[];
   /** For large files, where a proxy has to be told. */
   readonly bulk?: boolean;
+  /** It forwards datagrams instead of connections. */
+  readonly datagrams?: boolean;
   /** It speaks TLS with clients, and shows this. */
   readonly certificate?: Certificate;
 };
@@ -37,10 +39,13 @@ export type Proxy = {
   readonly apartForBulk?: boolean;
   /** It is compared as one that speaks TLS, too. */
   readonly tls?: boolean;
+  /** It is compared as one that forwards datagrams, too. */
+  readonly datagrams?: boolean;
 };
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const RELAY = fromFileUrl(new URL("../support/bare_relay.ts", import.meta.url));
+const UDP_RELAY = fromFileUrl(new URL("../support/bare_udp_relay.ts", import.meta.url));
 
 /** Sessions that each can take, with two descriptors each. */
 const SESSIONS = 8_000;
@@ -85,7 +90,8 @@ const nginx: Proxy = {
   program: hasStream() ? find("nginx") : undefined,
   install: "apt-get install -y nginx libnginx-mod-stream",
   versionArgs: ["-v"],
-  async command(program, { folder, port, backends }) {
+  datagrams: true,
+  async command(program, { folder, port, backends, datagrams }) {
     const module = await streamModule(program);
     const file = `${folder}/nginx-${port}.conf`;
     await Deno.writeTextFile(
@@ -100,7 +106,7 @@ stream {
   access_log off;
   proxy_timeout 1h;
   upstream bench { ${backends.map((address) => `server ${address};`).join(" ")} }
-  server { listen 127.0.0.1:${port} backlog=4096; proxy_pass bench; }
+  server { listen 127.0.0.1:${port} ${datagrams ? "udp" : "backlog=4096"}; proxy_pass bench; }
 }
 `,
     );
@@ -114,6 +120,7 @@ const gobetween: Proxy = {
   program: Deno.env.get("GOBETWEEN_BIN") || undefined,
   install: "GOBETWEEN_BIN=…/gobetween, from https://github.com/yyyar/gobetween/releases",
   versionArgs: ["--version"],
+  datagrams: true,
   async command(program, place) {
     const file = await gobetweenFile("gobetween", place);
     return { argv: [program, "-c", file], env: { GOMAXPROCS: "1" } };
@@ -128,7 +135,8 @@ const bare: Proxy = {
   versionArgs: ["--version"],
   apartForBulk: true,
   tls: true,
-  async command(program, { port, backends, bulk, certificate }) {
+  datagrams: true,
+  async command(program, { port, backends, bulk, certificate, datagrams }) {
     // as the program is run, but for permissions
     const flags = (await startTask()).filter((word) => word.startsWith("--v8-flags"));
     const backend = backends[0]!.split(":")[1]!;
@@ -141,10 +149,10 @@ const bare: Proxy = {
         ...flags,
         "-N",
         "-R",
-        RELAY,
+        datagrams ? UDP_RELAY : RELAY,
         backend,
         String(port),
-        bytes,
+        ...datagrams ? [] : [bytes],
         ...certificate === undefined ? [] : [certificate.cert, certificate.key],
       ],
     };
@@ -159,6 +167,7 @@ const twixt = (id: string, label: string, workers: number): Proxy => ({
   versionArgs: ["--version"],
   twoWorkers: workers === 2,
   tls: workers === 1,
+  datagrams: workers === 1,
   async command(program, place) {
     const args = (await startTask()).map((word) => word === "main.ts" ? `${ROOT}main.ts` : word);
     return {
@@ -173,6 +182,7 @@ const compiled: Proxy = {
   program: Deno.env.get("TWIXT_BIN") || executable(`${ROOT}dist/twixt`),
   install: "deno task compile",
   versionArgs: ["version"],
+  datagrams: true,
   async command(program, place) {
     return { argv: [program, "-c", await gobetweenFile("compiled", place, 1)] };
   },
@@ -203,7 +213,7 @@ async function gobetweenFile(
   workers?: number,
 ): Promise<string> {
   const file = `${place.folder}/${name}-${place.port}.toml`;
-  const { certificate } = place;
+  const { certificate, datagrams } = place;
   const tls = certificate === undefined
     ? ""
     : `[servers.bench.tls]\ncert_path = "${certificate.cert}"\nkey_path = "${certificate.key}"\n`;
@@ -212,7 +222,8 @@ async function gobetweenFile(
     `${workers === undefined ? "" : `workers = ${workers}`}
 [servers.bench]
 bind = "127.0.0.1:${place.port}"
-protocol = "tcp"
+protocol = "${datagrams ? "udp" : "tcp"}"
+client_idle_timeout = "1h"
 balance = "roundrobin"
 [servers.bench.discovery]
 kind = "static"

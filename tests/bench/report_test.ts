@@ -39,6 +39,10 @@ function proxy(
     idleBytes: [10_240],
     active: { alone: [10, 10], besideIdle: [10, 11] },
     startMs: [200],
+    datagrams: requestUs.map((us) => ({
+      ...{ trips: 500, lost: 0, seconds: 1 },
+      cpuSeconds: us * 1_000 / 1e6,
+    })),
   };
   return result;
 }
@@ -71,6 +75,7 @@ Deno.test("judge() holds each figure against its limit, in the units of the limi
     "twixt: CPU per request by TLS: 1.00 (1.00..1.00): yes",
     "twixt: CPU per full handshake: 2.00 (2.00..2.00): no",
     "twixt: CPU per GB by TLS: 0.50 (0.50..0.50): yes",
+    "twixt: CPU per datagram: 1.00 (1.00..1.00): yes",
     "twixt: CPU per request beside 5,000 idle connections: 1.05 (1.00..1.10): yes",
     "twixt: listening after its start: 200 (200..200) ms: yes",
     "p2c: choice among 1,000 backends: 2.5 %: no",

@@ -37,6 +37,22 @@ export type Sample = {
   readonly threadSeconds: readonly number[];
 };
 
+/** Clients that exchange datagrams with a backend through a proxy, once. */
+export type DatagramSample = {
+  /** Datagrams that have come back. */
+  readonly trips: number;
+  /** Those that haven't in time. */
+  readonly lost: number;
+  readonly seconds: number;
+  /** What the proxy's processes used meanwhile. */
+  readonly cpuSeconds: number;
+};
+
+/** CPU of one datagram in one direction in each round, in microseconds. */
+export function datagramUs({ datagrams }: Pick<ProxyResult, "datagrams">): number[] {
+  return datagrams.map(({ trips, cpuSeconds }) => cpuSeconds * 1e6 / (2 * trips));
+}
+
 /** Figures of one proxy. Arrays have an entry a round. */
 export type ProxyResult = {
   readonly id: string;
@@ -49,6 +65,8 @@ export type ProxyResult = {
   readonly idleBytes: number[];
   /** CPU of a request of 64 active connections, in microseconds, without and with idle connections opened first. */
   readonly active: { readonly alone: number[]; readonly besideIdle: number[] };
+  /** Datagrams there and back. */
+  readonly datagrams: DatagramSample[];
   /** From the start of the process to its first connection. */
   readonly startMs: number[];
 };

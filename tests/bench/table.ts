@@ -1,5 +1,5 @@
 /** A run's figures as Markdown, which is what a terminal shows and the documentation holds. Pure. */
-import { type Load, type ProxyResult, type Results, unitCosts } from "./results.ts";
+import { datagramUs, type Load, type ProxyResult, type Results, unitCosts } from "./results.ts";
 import { digits, median, printRatio, printSpread, ratio, spread } from "./statistics.ts";
 import { judge, percent, secondShare } from "./targets.ts";
 
@@ -21,6 +21,7 @@ export function report(results: Results): string {
     ),
     bulkTable(results),
     tlsTable(results),
+    datagramTable(results),
     restTable(results),
     electionTable(results),
     workersLine(results),
@@ -108,6 +109,26 @@ function tlsTable(results: Results): string {
     ...["per full handshake", ...times, "CPU s/GB", ...times],
   ];
   return section("TLS with clients, ECDSA P-256", header, rows);
+}
+
+function datagramTable(results: Results): string {
+  const { proxies } = results;
+  const nginx = proxies.find(({ id }) => id === "nginx");
+  const rows = proxies.filter(({ datagrams }) => datagrams.length > 0).map((proxy) => {
+    const lost = proxy.datagrams.reduce((sum, { lost }) => sum + lost, 0);
+    return [
+      proxy.label,
+      digits(median(proxy.datagrams.map(({ trips, seconds }) => trips / seconds))),
+      printSpread(spread(datagramUs(proxy))),
+      nginx === undefined || nginx === proxy || nginx.datagrams.length === 0
+        ? ""
+        : printRatio(ratio(datagramUs(proxy), datagramUs(nginx))),
+      ratios(results, proxy, datagramUs)[1]!,
+      ...lost === 0 ? [] : [`${lost} lost`],
+    ];
+  });
+  const header = ["proxy", "round trips/s", "CPU µs per datagram", "x nginx", "x bare loop"];
+  return section("Datagrams of 1,200 bytes, 32 clients", header, rows);
 }
 
 function restTable(results: Results): string {

@@ -1,5 +1,5 @@
 /** What the program has to reach, beside what a run has found. Printed, never a failure: a figure depends on the machine. */
-import { type Load, type ProxyResult, type Results, unitCosts } from "./results.ts";
+import { datagramUs, type Load, type ProxyResult, type Results, unitCosts } from "./results.ts";
 import { median, printRatio, printSpread, ratio, type Spread, spread } from "./statistics.ts";
 
 /** One requirement and how it is met. */
@@ -19,6 +19,8 @@ const MEMORY_LIMIT = 1.15;
 /** As multiples of HAProxy's. */
 const HANDSHAKE_LIMIT = 1;
 const TLS_GB_LIMIT = 0.9;
+/** As a multiple of nginx's. */
+const DATAGRAM_LIMIT = 1.3;
 /** Most that idle connections may raise the cost of active ones. */
 const IDLE_LIMIT = 1.05;
 const START_LIMIT_MS = 250;
@@ -50,6 +52,8 @@ export function judge(
       ...cpu(own, find("gobetween")),
       ...memory(own, bare),
       ...tls(own, find("haproxy"), bare),
+      ...datagrams(own, find("nginx"), "nginx's", DATAGRAM_LIMIT),
+      ...datagrams(own, bare, "the bare loop's", CPU_LIMIT),
       ...idle(own),
       ...start(own),
     ];
@@ -103,6 +107,20 @@ function tls(
       target(what, own, `at most ${limit} x ${whose}`, printRatio(times), verdict(times, limit)),
     ];
   });
+}
+
+/** Datagrams beside another proxy. */
+function datagrams(
+  own: ProxyResult,
+  other: ProxyResult | undefined,
+  whose: string,
+  limit: number,
+): Target[] {
+  const [values, baseline] = [own, other].map((each) => each === undefined ? [] : datagramUs(each));
+  if (values!.length === 0 || baseline!.length === 0) return [];
+  const times = ratio(values!, baseline!);
+  const limitText = `at most ${limit} x ${whose}`;
+  return [target("CPU per datagram", own, limitText, printRatio(times), verdict(times, limit))];
 }
 
 function memory(own: ProxyResult, bare: ProxyResult | undefined): Target[] {

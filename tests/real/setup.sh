@@ -14,7 +14,7 @@ wanted=(
   dockerd:docker.io containerd:containerd docker:docker.io busybox:busybox-static openssl:openssl
   iptables-save:iptables ip6tables-save:iptables umount:mount
   ps:procps sysctl:procps ip:iproute2 ss:iproute2
-  dnsmasq:dnsmasq-base
+  dnsmasq:dnsmasq-base dnsperf:dnsperf kdig:knot-dnsutils
   lxd:lxd lxc:lxd nft:nftables pebble:pebble pebble-challtestsrv:pebble
 )
 # what this Debian no longer has comes from Debian 11

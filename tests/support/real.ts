@@ -19,6 +19,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "ssh-keyscan": "openssh-client",
   setpriv: "util-linux",
   dnsmasq: "dnsmasq-base",
+  kdig: "knot-dnsutils",
   dockerd: "docker.io",
   docker: "docker.io",
   busybox: "busybox-static",

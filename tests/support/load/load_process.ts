@@ -6,6 +6,7 @@ import type { EchoesReady, EchoesReport } from "./echoes.ts";
 import type { LongReport } from "./long_clients.ts";
 import type { ShortReport } from "./short_clients.ts";
 import type { TlsReport } from "./tls_clients.ts";
+import type { FloodReport } from "./udp_flood.ts";
 
 /** How long it may take to its first line. */
 const READY_MS = 20_000;
@@ -119,4 +120,13 @@ export function startBadClients(
 ) {
   const args = [port, silent, halfway, deaf, ca];
   return LoadProcess.start<unknown, BadReport>("bad_clients", args, "ulimit -n 16384 && exec {}");
+}
+
+/** Gets ready to send so many datagrams of so many sources; `stop()` lets it begin, and gives what it has sent. */
+export function startFlood(port: number, datagrams: number, sources: number) {
+  return LoadProcess.start<unknown, FloodReport>(
+    "udp_flood",
+    [port, datagrams, sources],
+    undefined,
+  );
 }
