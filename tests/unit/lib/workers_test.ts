@@ -154,3 +154,37 @@ Deno.test("a request in progress fails when the worker dies, and end() replaces 
   await settle();
   assert.equal(made.length, 2);
 });
+
+Deno.test("a server of datagrams lives in one worker, by its name, and nowhere else", async () => {
+  const { workers, made } = await setUp();
+  const serves = (name: string) =>
+    made.map(({ told }) =>
+      told.filter((message) => message.kind === "serve" && message.server.name === name).length
+    );
+  const homes = new Set<string>();
+  for (let i = 0; i < 20; i++) {
+    const name = `udp${i}`;
+    await workers.serve({ ...SERVER, name, protocol: "udp" });
+    const counts = serves(name);
+    assert.equal(counts[0]! + counts[1]!, 1, name);
+    await workers.serve({ ...SERVER, name, protocol: "udp" });
+    assert.deepEqual(serves(name), counts.map((count) => 2 * count), "the same one again");
+    homes.add(String(counts));
+  }
+  assert.equal(homes.size, 2, "they are spread");
+  const versions = made.map(({ told }) => told.at(-1));
+  assert.deepEqual(versions[0], versions[1], "both have seen all");
+  workers.end();
+});
+
+Deno.test("a server that is to speak another protocol stops in all workers first", async () => {
+  const { workers, made, clock } = await setUp();
+  await workers.serve({ ...SERVER, protocol: "tcp" });
+  await workers.serve({ ...SERVER, protocol: "udp" });
+  const kinds = made.map((worker) => worker.kinds().slice(1).join()).sort();
+  assert.deepEqual(kinds, ["serve,stop", "serve,stop,serve"]);
+  made.find((worker) => worker.kinds().length === 3)!.die("boom");
+  await clock.advance(100);
+  assert.deepEqual(made[2]!.kinds(), ["setup"], "it isn't the one's");
+  workers.end();
+});
