@@ -60,9 +60,9 @@ export class LoadProcess<Ready, Report> implements AsyncDisposable {
   }
 
   /** Tells it to end. Resolves with its figures. */
-  async stop(): Promise<Report> {
+  async stop(withinMs = END_MS): Promise<Report> {
     await this.#child.stdin.close();
-    return await this.#line<Report>(1, END_MS);
+    return await this.#line<Report>(1, withinMs);
   }
 
   /** What it says on a line. */
