@@ -61,6 +61,7 @@ export class TcpServer implements Server {
   /** Where hellos are read before TLS is spoken. */
   readonly #guard: Guard | undefined;
   #guardAskedAt = -Infinity;
+  readonly #accepting: Promise<void>;
 
   /** Listens. @throws What `Deno.listen` throws. The caller stops it. */
   constructor(
@@ -82,7 +83,7 @@ export class TcpServer implements Server {
       throw error;
     }
     if (guarded) void this.#untilCalm();
-    void this.#accept();
+    this.#accepting = this.#accept();
   }
 
   /** Is its TLS guarded against silent clients, until they have gone? */
@@ -107,7 +108,10 @@ export class TcpServer implements Server {
     this.#reception = this.#received(table);
   }
 
-  /** Closes the listener as soon as nobody waits in its queue: who waits there would be reset. */
+  /**
+   * Closes the listener as soon as nobody waits in its queue: who waits there would be reset. Resolves when everybody who
+   * was accepted is a session: the runtime may have taken one in the moment of the close, of whom we hear later.
+   */
   async finish(): Promise<void> {
     const { ticker } = this.context;
     const end = ticker.now + LAST_CLIENTS_MS;
@@ -117,6 +121,7 @@ export class TcpServer implements Server {
       quiet = before === this.#accepted ? quiet + 1 : 0;
     }
     this.stop();
+    await this.#accepting;
   }
 
   /** Closes the listener. Sessions go on. Safe to call again. */

@@ -35,6 +35,14 @@ function freePort(): number {
   return listener.addr.port;
 }
 
+/** Does nobody listen there any more? */
+function refuses(plane: Plane): Promise<boolean> {
+  return plane.connect().then((conn) => conn.close()).then(
+    () => false,
+    (error) => error instanceof Deno.errors.ConnectionRefused,
+  );
+}
+
 async function text(conn: Deno.TcpConn): Promise<string> {
   using closing = conn;
   return new TextDecoder().decode(await readAll(closing));
@@ -330,18 +338,44 @@ Deno.test("tcp: a stopped server refuses, its sessions go on; drain answers when
   const client = await plane.connect();
   await until(() => plane.count(TOTAL, BACKEND_SLOT) === 1);
   plane.plane.handle({ kind: "drain" });
-  await until(() =>
-    plane.connect().then((conn) => conn.close()).then(
-      () => false,
-      (error) => error instanceof Deno.errors.ConnectionRefused,
-    )
-  );
+  await until(() => refuses(plane));
   await client.write(bytes(1));
   assert.equal(await client.read(new Uint8Array(1)), 1);
   assert.ok(!plane.said.some(({ kind }) => kind === "drained"));
   client.close();
   await until(() => plane.said.some(({ kind }) => kind === "drained"));
   assert.equal(plane.count(ACTIVE, SERVER_SLOT), 0);
+});
+
+Deno.test("tcp: drain waits for a client whom the runtime has accepted in the moment of the close", async () => {
+  await using backend = greeter("a");
+  const accepted = Promise.withResolvers<void>();
+  const heardOf = Promise.withResolvers<void>();
+  const { listen } = Deno;
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    const listener = listen(options);
+    const accept = listener.accept.bind(listener);
+    listener.accept = async () => {
+      const client = await accept();
+      accepted.resolve();
+      await heardOf.promise;
+      return client;
+    };
+    return listener;
+  }) as typeof listen;
+  await using plane = new Plane([backend.port]);
+  Deno.listen = listen;
+  const drained = () => plane.said.some(({ kind }) => kind === "drained");
+  const client = await plane.connect();
+  await accepted.promise;
+  plane.plane.handle({ kind: "drain" });
+  await until(() => refuses(plane));
+  assert.equal(plane.count(TOTAL), 0);
+  assert(!drained());
+  heardOf.resolve();
+  assert.equal(await text(client), "a");
+  await until(drained);
+  assert.deepEqual([plane.count(TOTAL), plane.sessions], [1, 0]);
 });
 
 Deno.test("tcp: an address that is taken is answered with why", async () => {
