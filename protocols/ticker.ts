@@ -6,7 +6,7 @@ export const TICK_MS = 100;
  * connection needs a timer of its own.
  */
 export class Ticker {
-  /** Milliseconds, as of the last tick. */
+  /** Milliseconds, as of the last tick, or of a deadline that was asked for when the next one was late. */
   now = 0;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #deadlines = new Map<number, AbortController>();
@@ -25,6 +25,8 @@ export class Ticker {
 
   /** A signal that aborts `ms` from now. All that ask for the same in one tick share it. */
   deadline(ms: number): AbortSignal {
+    const time = this.clock();
+    if (time - this.now > TICK_MS) this.now = time; // the loop is busy and the tick late: nothing may end early
     const due = this.now + ms + TICK_MS; // `now` is up to a tick old
     let controller = this.#deadlines.get(due);
     if (controller === undefined) this.#deadlines.set(due, controller = new AbortController());
