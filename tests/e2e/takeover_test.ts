@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { pause } from "../support/clients.ts";
 import { hasDescriptors, hasMounts, hasNetworks, hasProc } from "../support/host.ts";
+import { KernelDrops } from "../support/kernel_drops.ts";
 import { startEchoes, startLongClients, startShortClients } from "../support/load/load_process.ts";
 import type { LongReport } from "../support/load/long_clients.ts";
 import type { ShortReport } from "../support/load/short_clients.ts";
@@ -30,9 +31,8 @@ Deno.test("10 takeovers under load refuse and reset nobody where tcp_migrate_req
   ignore,
   timeout,
 }, async () => {
-  const { short, long, processes } = await takeovers(1);
-  assert.deepEqual(failures(short), { refused: 0, reset: 0, cut: 0, wrong: 0, late: 0 });
-  assert.deepEqual(long.notOpened, {});
+  const { short, long, drops, processes } = await takeovers(1);
+  assertNobodyLost(short, long, drops);
   for (const { lines } of processes) {
     assert.deepEqual(lines.filter(({ level }) => level !== "info"), []);
   }
@@ -80,6 +80,7 @@ Deno.test("takeovers that fail under load refuse and reset nobody where tcp_migr
     { config: { ...config, api: ELSEWHERE }, wrap, says: "not an address of this host" },
     { config, wrap: wrap.replace("{}", readOnly), says: "pid file" },
   ];
+  const kernel = stack.use(await KernelDrops.start(PORT));
   const longClients = stack.use(await startLongClients(PORT, LONG_CLIENTS, wrap));
   const shortClients = stack.use(await startShortClients(PORT, RATE, wrap));
   for (let round = 0; round < FAILURES; round++) {
@@ -94,9 +95,12 @@ Deno.test("takeovers that fail under load refuse and reset nobody where tcp_migr
   }
   const short = await shortClients.stop();
   const long = await longClients.stop();
-  console.log(`${FAILURES * failing.length} takeovers that failed:\n${figures(short, long)}`);
-  assert.deepEqual(failures(short), { refused: 0, reset: 0, cut: 0, wrong: 0, late: 0 });
-  assert.deepEqual([long.broken, long.notOpened, long.exact], [{}, {}, long.sessions]);
+  const drops = await kernel.count();
+  console.log(
+    `${FAILURES * failing.length} takeovers that failed:\n${figures(short, long, drops)}`,
+  );
+  assertNobodyLost(short, long, drops);
+  assert.deepEqual([long.broken, long.exact], [{}, long.sessions]);
   assert.equal(await twixt.pidInFile(), twixt.pid);
   assert.deepEqual([twixt.err, twixt.lines.filter(({ level }) => level !== "info")], [[], []]);
 });
@@ -105,6 +109,8 @@ Deno.test("takeovers that fail under load refuse and reset nobody where tcp_migr
 type Result = {
   readonly short: ShortReport;
   readonly long: LongReport;
+  /** Clients that the kernel has reset by itself. */
+  readonly drops: number;
   readonly processes: readonly Twixt[];
 };
 
@@ -116,6 +122,7 @@ async function takeovers(migrates: 0 | 1): Promise<Result> {
   const backends = ports.map((port) => `127.0.0.1:${port}`);
   const web = staticServer(backends, { bind: `127.0.0.1:${PORT}` });
   const first = stack.use(await Twixt.start({ config: { workers: 2, servers: { web } }, wrap }));
+  const kernel = stack.use(await KernelDrops.start(PORT));
   const longClients = stack.use(await startLongClients(PORT, LONG_CLIENTS, wrap));
   const shortClients = stack.use(await startShortClients(PORT, RATE, wrap));
 
@@ -131,14 +138,25 @@ async function takeovers(migrates: 0 | 1): Promise<Result> {
   await pause(APART_MS); // the last one has its time as well
   const short = await shortClients.stop();
   const long = await longClients.stop();
-  tell(migrates, short, long, tookMs);
+  const drops = await kernel.count();
+  tell(migrates, short, long, drops, tookMs);
 
   await assertHandedOver(processes);
   assert.deepEqual(short.others, [], "the generator had difficulties of its own");
   assert(short.clients >= 1_000 * short.seconds, "there was less load than wanted");
   assert(long.sessions >= LONG_CLIENTS);
   assert.deepEqual([long.broken, long.exact], [{}, long.sessions]);
-  return { short, long, processes };
+  return { short, long, drops, processes };
+}
+
+/** Everybody was served but those whom the kernel has reset before anybody could accept them, each of whom it tells of. */
+function assertNobodyLost(short: ShortReport, long: LongReport, drops: number): void {
+  const { reset = 0, ...notOpened } = long.notOpened;
+  const lost = failures(short);
+  assert.deepEqual(
+    [{ ...lost, reset: lost.reset + reset }, notOpened],
+    [{ refused: 0, reset: drops, cut: 0, wrong: 0, late: 0 }, {}],
+  );
 }
 
 /** Each has taken over from the one before, and all but the last have ended by themselves. */
@@ -161,21 +179,23 @@ function tell(
   migrates: number,
   short: ShortReport,
   long: LongReport,
+  drops: number,
   tookMs: readonly number[],
 ): void {
   console.log(
     `tcp_migrate_req ${migrates}: ${tookMs.length} takeovers in ${Math.round(short.seconds)} s, ` +
       `each ${Math.min(...tookMs)} to ${Math.max(...tookMs)} ms from start to end\n` +
-      figures(short, long),
+      figures(short, long, drops),
   );
 }
 
-function figures(short: ShortReport, long: LongReport): string {
+function figures(short: ShortReport, long: LongReport, drops: number): string {
   const lost = short.clients - short.served;
   const share = (100 * lost / short.clients).toFixed(3);
   return `  ${short.clients} clients, ${Math.round(short.clients / short.seconds)} a second ` +
     `(${short.worstSecond} served in the worst): ${lost} lost (${share} %), ` +
-    `${JSON.stringify(failures(short))}; ms ${JSON.stringify(short.ms)}\n` +
+    `${JSON.stringify(failures(short))}, ${drops} dropped by the kernel; ` +
+    `ms ${JSON.stringify(short.ms)}\n` +
     `  ${long.sessions} long connections, ${LONG_CLIENTS} at a time: ${long.exact} byte-exact, ` +
     `broken ${JSON.stringify(long.broken)}, not opened ${JSON.stringify(long.notOpened)}; ` +
     `${(long.bytes / (1 << 20)).toFixed(1)} MiB came back, after ${long.longestMs} ms at most`;

@@ -27,6 +27,10 @@ export const hasMounts: boolean = isRoot && works("unshare -m mount -t tmpfs tmp
 export const hasNetworks: boolean = isRoot &&
   works("unshare -n sh -c 'ip link set lo up && sysctl -n net.ipv4.tcp_migrate_req' && nsenter -V");
 
+/** The kernel tells who is reset, and why. */
+export const hasTracing: boolean = hasMounts &&
+  works("unshare -m sh -c 'mount -t tracefs tracefs /mnt && ls /mnt/events/tcp/tcp_send_reset'");
+
 /** A process can have so many descriptors. */
 export function hasDescriptors(count: number): boolean {
   return works(`h=$(ulimit -Hn); [ "$h" = unlimited ] || [ "$h" -ge ${count} ]`);
