@@ -1,7 +1,6 @@
 import { strategies } from "../../lib/balance/registry.ts";
 import type { FromWorker } from "../../lib/messages.ts";
 import type { Member, ServerTable, SessionLimits } from "../../lib/model.ts";
-import { probe } from "../../lib/net/probe.ts";
 import { counterBuffer, Counters } from "../../lib/stats/counters.ts";
 import { DataPlane } from "../../protocols/data_plane.ts";
 import { until } from "./backends.ts";
@@ -44,7 +43,9 @@ export class Plane implements AsyncDisposable {
       strategies,
       (message) => this.said.push(message),
     );
-    this.port = probe({ hostname: "127.0.0.1", port: 0, text: "127.0.0.1:0" }, "the test");
+    // held until it listens there: between two listeners somebody else might get the port, and the test's clients
+    using holder = Deno.listen({ hostname: "127.0.0.1", port: 0, reusePort: true });
+    this.port = holder.addr.port;
     this.setPool(
       members ?? ports.map((port, i) => member(i, { address: "127.0.0.1", port })),
       strategy,

@@ -12,6 +12,7 @@ import {
 import { MAX_HELLO_BYTES } from "../../../protocols/client_hello.ts";
 import { writeV1 } from "../../../protocols/proxy_v1.ts";
 import { readAll, TcpBackend, until, writeAll } from "../../support/backends.ts";
+import { freePort } from "../../support/clients.ts";
 import {
   alpnOf,
   extension,
@@ -185,12 +186,6 @@ Deno.test("the time for the hello is none of the time for dials", async () => {
   await client.closeWrite();
   assert.equal((await readAll(client))[0], "a".charCodeAt(0));
 });
-
-/** A port on which nobody listens. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 Deno.test("another backend of the name takes over after a failed dial, and gets the whole hello", async () => {
   await using good = mirror("g");

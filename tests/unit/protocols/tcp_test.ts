@@ -18,6 +18,7 @@ import {
   TX,
 } from "../../../lib/stats/layout.ts";
 import { echo, greeter, readAll, TcpBackend, until, writeAll } from "../../support/backends.ts";
+import { freePort } from "../../support/clients.ts";
 import { seeded } from "../../support/clock.ts";
 import { member } from "../../support/members.ts";
 import { allSent } from "../../support/unsent.ts";
@@ -27,12 +28,6 @@ import { BACKEND_SLOT, Plane, SERVER_SLOT } from "../../support/plane.ts";
 function bytes(length: number): Uint8Array<ArrayBuffer> {
   const random = seeded(length);
   return Uint8Array.from({ length }, () => random() * 256);
-}
-
-/** A port on which nobody listens. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Does nobody listen there any more? */
