@@ -44,8 +44,8 @@ export class Plane implements AsyncDisposable {
       (message) => this.said.push(message),
     );
     // held until it listens there: between two listeners somebody else might get the port, and the test's clients
-    using holder = Deno.listen({ hostname: "127.0.0.1", port: 0, reusePort: true });
-    this.port = holder.addr.port;
+    using holder = held(server.protocol ?? "tcp");
+    this.port = holder.port;
     this.setPool(
       members ?? ports.map((port, i) => member(i, { address: "127.0.0.1", port })),
       strategy,
@@ -99,4 +99,14 @@ export class Plane implements AsyncDisposable {
     this.plane[Symbol.dispose]();
     await new Promise((resolve) => setTimeout(resolve, 5)); // pending reads settle
   }
+}
+
+/** A port that others may have as well; dispose it when they have. */
+export function held(protocol: ServerTable["protocol"]): Disposable & { readonly port: number } {
+  const at = { hostname: "127.0.0.1", port: 0 };
+  const holder = protocol === "udp"
+    ? Deno.listenDatagram({ ...at, transport: "udp", reuseAddress: true })
+    : Deno.listen({ ...at, reusePort: true });
+  const { port } = holder.addr as Deno.NetAddr;
+  return { port, [Symbol.dispose]: () => holder.close() };
 }

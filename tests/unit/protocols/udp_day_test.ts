@@ -10,7 +10,7 @@ import { UdpServer } from "../../../protocols/udp.ts";
 import { until } from "../../support/backends.ts";
 import { seeded } from "../../support/clock.ts";
 import { counters, member, table } from "../../support/members.ts";
-import { LIMITS } from "../../support/plane.ts";
+import { held, LIMITS } from "../../support/plane.ts";
 import { named, UDP, UdpPeer } from "../../support/udp.ts";
 
 const SLOT = 2;
@@ -35,10 +35,11 @@ Deno.test("udp: in a day of clients every session ends in its time, and every so
     ...{ counters: counts, sessions, log: () => {}, debug: false },
     ticker: clock,
   } as unknown as Context;
+  const holder = held("udp");
   const pools = new Pools(strategies, counts, seeded(1), () => {});
   const members = [one, two].map(({ port }, i) => member(i, { address: "127.0.0.1", port }));
   pools.set(table("roundrobin", members));
-  const { port } = await freePort();
+  const { port } = holder;
   const spec: ServerTable = {
     ...{ name: "dns", protocol: "udp", pool: "pool", slot: SLOT, hostname: "127.0.0.1", port },
     ...{ keyWidth: 4, maxConnections: 0, limits: LIMITS, onRemove: "finish" },
@@ -46,6 +47,7 @@ Deno.test("udp: in a day of clients every session ends in its time, and every so
     udp: { ...UDP, idleMs: IDLE_MS, maxSessions: 200 },
   };
   const server = new UdpServer(spec, pools, context);
+  holder[Symbol.dispose]();
   const random = seeded(24);
   let begun = 0;
   const lastSpoke = new Map<string, number>();
@@ -71,9 +73,3 @@ Deno.test("udp: in a day of clients every session ends in its time, and every so
   server.stop();
   await until(async () => await sockets() === openBefore, 2_000, "the end of its own");
 });
-
-/** A port that nobody has; the system gives it to nobody else for some time. */
-async function freePort(): Promise<{ readonly port: number }> {
-  await using peer = new UdpPeer();
-  return { port: peer.port };
-}
