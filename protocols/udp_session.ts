@@ -29,8 +29,6 @@ export type UdpHome = {
   ended(session: UdpSession): void;
 };
 
-/** What stands for an answer that couldn't be sent. */
-const UNDELIVERED = () => -1;
 /** Longest silence of a session while the process drains: a session of datagrams has no end of its own. */
 const DRAIN_IDLE_MS = 5_000;
 
@@ -113,9 +111,12 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
       while (!this.closed) {
         const [data, from] = await upstream.receive(buffer);
         if (this.#isAnswer(data, from as Deno.NetAddr, buffer)) {
-          // one call for each step costs less than a function that awaits
-          const sent = await home.socket.send(data, this.client).catch(UNDELIVERED);
-          this.#delivered(sent);
+          try {
+            await home.socket.send(data, this.client);
+            this.#delivered(data.length);
+          } catch {
+            home.context.counters.add(this.slot, UNSENT); // the client's network may come back
+          }
         }
         if (breather.due()) await breather.take();
       }
@@ -140,11 +141,10 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
     return false;
   }
 
-  /** An answer has left, as so many bytes, or couldn't: then it is lost, and the client's network may come back. */
-  #delivered(sent: number): void {
-    if (sent < 0) return this.home.context.counters.add(this.slot, UNSENT);
+  /** An answer of so many bytes has left. */
+  #delivered(bytes: number): void {
     if (this.closed) return;
-    this.#spoke(RX, sent);
+    this.#spoke(RX, bytes);
     if (++this.#responses === this.home.table.udp.maxResponses) this.close();
   }
 
