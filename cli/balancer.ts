@@ -6,13 +6,16 @@ import { messageOf, StartError } from "../lib/errors.ts";
 import { descriptorBudget } from "../lib/host/budget.ts";
 import { openDescriptors, raiseDescriptorLimit } from "../lib/host/facts.ts";
 import { onceLeft, runProgram } from "../lib/host/program.ts";
+import { ownAddresses } from "../lib/host/own_addresses.ts";
 import { endSessions } from "../lib/host/sessions.ts";
 import { DescriptorReserve } from "../lib/host/reserve.ts";
+import { Forwarder } from "../lib/kernel/forwarder.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
 import { lookup } from "../lib/net/lookup.ts";
 import { Names } from "../lib/net/names.ts";
 import { probe } from "../lib/net/probe.ts";
+import { Planes } from "../lib/planes.ts";
 import { CheckPlaces } from "../lib/check_places.ts";
 import { counterBuffer, Counters } from "../lib/stats/counters.ts";
 import { MAX_WORKERS } from "../lib/stats/layout.ts";
@@ -39,6 +42,8 @@ const BUFFER_BUDGET = 128 << 20;
 export type Balancer = {
   readonly supervisor: Supervisor;
   readonly workers: Workers;
+  /** The workers and the kernel. */
+  readonly plane: Planes;
   readonly counters: Counters;
   /** The API as it runs; replaced when its address changes. */
   api: ApiServer | undefined;
@@ -51,6 +56,8 @@ export type Balancer = {
 
 /** What a process does that takes over from another one. */
 export type Succession = {
+  /** The old process. */
+  readonly pid: number;
   /** Finds out whether it can be done, before anything listens. @throws StartError */
   check(): void;
   /** The ports that the old process listens on, by `portKey()`; undefined where nobody can tell. */
@@ -97,9 +104,15 @@ export async function startBalancer(
     clock: systemClock,
     log,
   });
+  const kernel = new Forwarder({
+    run: runProgram,
+    ...{ pid: Deno.pid, predecessor: takeover?.pid, addresses: ownAddresses },
+    ...{ counters, clock: systemClock, log: log.part("kernel") },
+  });
+  const plane = new Planes(workers, kernel);
   const supervisor = new Supervisor({ ...config, servers: new Map(), pools: new Map() }, {
     ...parts.kinds,
-    workers,
+    plane,
     counters,
     slots: new Slots(counters),
     names: namesOf(log),
@@ -114,7 +127,7 @@ export async function startBalancer(
     leftDown: configuration.leftDown,
   });
   const balancer: Balancer = {
-    ...{ supervisor, workers, counters, api: undefined, reserve, descriptors },
+    ...{ supervisor, workers, plane, counters, api: undefined, reserve, descriptors },
     openDescriptors: USUALLY_OPEN,
   };
   const setup = { parts, control: configuration, descriptors, log };
@@ -133,7 +146,7 @@ export async function startBalancer(
       },
       done: (before: Config, after: Config) => afterReload(balancer, setup, before, after),
     });
-    await measure(balancer, config);
+    await Promise.all([measure(balancer, config), kernel.sweep()]);
     setCapacity(balancer, config, log);
     tellOfReceiveBuffer(config, facts, log);
     await takeover?.complete();
@@ -141,18 +154,18 @@ export async function startBalancer(
     // clients that have come already are served to their end: they needn't know that this process came too early
     const enough = new AbortController();
     const limitMs = takeover ? config.process.shutdownMs : 0;
-    await Promise.race([workers.drain(), systemClock.sleep(limitMs, enough.signal)]);
+    await Promise.race([plane.drain(), systemClock.sleep(limitMs, enough.signal)]);
     enough.abort();
-    end(balancer);
+    await end(balancer);
     throw error;
   }
   await openApi(balancer, config, setup, takeover !== undefined);
   return balancer;
 }
 
-function end({ supervisor, workers, reserve }: Balancer): void {
+async function end({ supervisor, plane, reserve }: Balancer): Promise<void> {
   supervisor.stop();
-  workers.end();
+  await plane.end();
   reserve[Symbol.dispose]();
 }
 
@@ -201,7 +214,7 @@ async function openApi(
     balancer.api = spec && await startApi(spec, setup, hasTakenOver ? LEFT_MS : 0);
   } catch (error) {
     if (!hasTakenOver) {
-      end(balancer);
+      await end(balancer);
       throw error;
     }
     setup.log.error("the API can't listen; mend what is in its way, then reload", {

@@ -95,6 +95,7 @@ export async function run(parts: Parts, options: RunOptions, output: Output): Pr
       configuration,
       log,
       takeover && {
+        pid: takeover.pid,
         check: () => takeover.check(),
         ports: () => portsOf(takeover.pid),
         complete: async () => {

@@ -14,7 +14,14 @@ export type RunPermissionOptions = {
 /** Must this process be able to run programs from now on? Pure. */
 export function needsRun(config: Config, kinds: Kinds, options: RunPermissionOptions): boolean {
   const { allowExec = [], keepPermissions = false } = options;
-  return keepPermissions || allowExec.length > 0 || commandsOf(config, kinds).length > 0;
+  return keepPermissions || allowExec.length > 0 || programsOf(config, kinds).length > 0;
+}
+
+/** The programs that a configuration needs: of its commands, and nftables' where the kernel forwards. Pure. */
+export function programsOf(config: Config, kinds: Kinds): string[] {
+  const forwards = [...config.servers.values()].some(({ forward }) => forward !== undefined);
+  const programs = commandsOf(config, kinds).map(({ argv: [program = ""] }) => program);
+  return forwards ? [...programs, "nft"] : programs;
 }
 
 /** Gives the permission up, for good, where nothing needs it: whoever gets hold of this process can't run programs then. */
@@ -22,16 +29,16 @@ export function giveUpRun(config: Config, kinds: Kinds, options: RunPermissionOp
   if (!needsRun(config, kinds, options)) Deno.permissions.revokeSync({ name: "run" });
 }
 
-/** Refuses a configuration with commands that this process can't run any more. @throws StartError */
+/** Refuses a configuration with programs that this process can't run any more. @throws StartError */
 export function refuseCommands(
   config: Config,
   kinds: Kinds,
   mayRun: (program: string) => boolean = isGranted,
 ): void {
-  const refused = commandsOf(config, kinds).find(({ argv: [program = ""] }) => !mayRun(program));
+  const refused = programsOf(config, kinds).find((program) => !mayRun(program));
   if (refused === undefined) return;
   throw new StartError(
-    `${refused.argv[0]} can't be run: this process gave up running programs at its start`,
+    `${refused} can't be run: this process gave up running programs at its start`,
     "it needs a restart, or --takeover; --keep-permissions keeps it able to",
   );
 }

@@ -102,7 +102,7 @@ const TOLD = "told again";
 
 /** Ends listening. Resolves, with the reason, when all sessions have ended or may no longer go on. */
 async function drain(
-  { balancer: { workers, supervisor }, signals, service, log }: Running,
+  { balancer: { plane, supervisor }, signals, service, log }: Running,
   limitMs: number,
 ): Promise<string> {
   const enough = new AbortController();
@@ -115,7 +115,7 @@ async function drain(
   }, enough.signal);
   const second = again(signals).then(() => TOLD);
   const late = systemClock.sleep(limitMs, enough.signal).then(() => "the limit has passed");
-  const drained = workers.drain().then(() => "all sessions have ended");
+  const drained = plane.drain().then(() => "all sessions have ended");
   const why = await Promise.race([second, late, drained]);
   enough.abort();
   await progress;
@@ -124,10 +124,10 @@ async function drain(
 
 /** Ends everything. Returns the exit code. */
 async function end(balancer: Balancer, why: string, log: Log): Promise<number> {
-  const { supervisor, workers, api, reserve } = balancer;
+  const { supervisor, plane, api, reserve } = balancer;
   log.info(`stopped: ${why}`, { cut: supervisor.open() });
   supervisor.stop();
-  workers.end();
+  await plane.end();
   await api?.close();
   reserve[Symbol.dispose]();
   return 0;

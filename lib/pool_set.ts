@@ -1,3 +1,4 @@
+import type { DataPlane } from "./data_plane.ts";
 import { StartError } from "./errors.ts";
 import type { PoolSpec } from "./model.ts";
 import type { PoolStatus } from "./status.ts";
@@ -5,11 +6,10 @@ import type { Overlay } from "./overlay.ts";
 import { Pool } from "./pool.ts";
 import type { PoolOptions } from "./pool_options.ts";
 import type { DownBackends } from "./state.ts";
-import type { Workers } from "./workers.ts";
 
 /** What running pools work with. */
 export type PoolSetOptions = Omit<PoolOptions, "onTable" | "onLeave"> & {
-  readonly workers: Workers;
+  readonly plane: DataPlane;
 };
 
 /** How long a start or a reload waits for backends. */
@@ -91,23 +91,23 @@ export class PoolSet {
   /** Stops pools, in workers as well. */
   remove(names: readonly string[]): void {
     for (const name of names) {
-      this.#pools.get(name)?.stop(this.options.workers.forgetPool(name));
+      this.#pools.get(name)?.stop(this.options.plane.forgetPool(name));
       this.#pools.delete(name);
     }
   }
 
   /** Ends all discoveries and checks; workers go on with what they have. */
   stop(): void {
-    for (const pool of this.#pools.values()) pool.stop(this.options.workers.version);
+    for (const pool of this.#pools.values()) pool.stop(this.options.plane.version);
     this.#pools.clear();
   }
 
   #start(spec: PoolSpec): Pool {
-    const { workers, slots } = this.options;
+    const { plane, slots } = this.options;
     const pool = new Pool(spec, slots.needed(), {
       ...this.options,
-      onTable: (table) => workers.setPool(table),
-      onLeave: (slots, drained) => workers.cut(slots, drained),
+      onTable: (table) => plane.setPool(table),
+      onLeave: (slots, drained) => plane.cut(slots, drained),
     }, this.#adjustments[spec.name]);
     this.#pools.set(spec.name, pool);
     return pool;

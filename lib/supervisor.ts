@@ -53,8 +53,8 @@ export class Supervisor {
   constructor(empty: Config, readonly options: SupervisorOptions) {
     this.#config = empty;
     this.#pools = new PoolSet(options);
-    const { log, wallTime, workers } = options;
-    this.#certificates = new ServerCertificates({ log, wallTime, workers: workers.options.count });
+    const { log, wallTime, plane } = options;
+    this.#certificates = new ServerCertificates({ log, wallTime, workers: plane.isolates });
   }
 
   /** The configuration in force. */
@@ -142,7 +142,7 @@ export class Supervisor {
   async #useCertificates(running: Running, secured: Secured): Promise<boolean> {
     const table = { ...running.table, ...secured };
     try {
-      await this.options.workers.serve(table);
+      await this.options.plane.serve(table);
       this.#servers.set(table.name, { ...running, table });
       return true;
     } catch (error) {
@@ -156,14 +156,14 @@ export class Supervisor {
 
   /** Ends an interval of all rates and frees what nobody uses any more. */
   sample(): void {
-    const { clock, slots, workers } = this.options;
+    const { clock, slots, plane } = this.options;
     const now = clock.now();
     for (const server of this.#servers.values()) {
       server.meter.sample(now);
       server.refusals.report();
     }
     this.#pools.sample(now);
-    slots.sweep(workers.seen());
+    slots.sweep(plane.seen());
   }
 
   /** The backends that are down, by pool. */
@@ -204,12 +204,9 @@ export class Supervisor {
     return summarize(diff);
   }
 
-  /** Waits until every worker uses what it was told: then what is reported as done is in effect. */
-  async #seen(): Promise<void> {
-    const { workers, clock } = this.options;
-    const { version } = workers;
-    const end = clock.now() + SEEN_MS;
-    while (workers.seen() < version && clock.now() < end) await clock.sleep(2);
+  /** Waits until the data plane uses what it was told: then what is reported as done is in effect. */
+  #seen(): Promise<void> {
+    return this.options.plane.settled(SEEN_MS);
   }
 
   /** The port of an address that this process listens on and that the server can take over. */
@@ -261,15 +258,16 @@ export class Supervisor {
     const meter = running?.meter ?? new Meter(counters, slot, clock.now());
     const refusals = running?.refusals ?? new RefusalLog(spec.name, slot, counters, log);
     this.#servers.set(spec.name, { table, spec, meter, refusals });
-    await this.options.workers.serve(table);
+    await this.options.plane.serve(table);
     if (running?.table.port === port && running.table.hostname === hostname) return;
     const address = printHostPort(hostname, port);
-    log.info("listening", { server: spec.name, address });
+    const forward = spec.forward === undefined ? {} : { forward: "kernel" };
+    log.info("listening", { server: spec.name, address, ...forward });
   }
 
   async #restore(name: string, running: Running): Promise<void> {
     this.#servers.set(name, running);
-    await this.options.workers.serve(running.table).catch(() => {}); // it listened a moment ago
+    await this.options.plane.serve(running.table).catch(() => {}); // it listened a moment ago
   }
 
   async #stopServer(name: string, abort = false): Promise<void> {
@@ -277,7 +275,7 @@ export class Supervisor {
     if (server === undefined) return;
     this.#servers.delete(name);
     this.#certificates.forget(name);
-    await this.options.workers.stop(name, abort);
-    this.options.slots.give(server.table.slot, this.options.workers.version);
+    await this.options.plane.stop(name, abort);
+    this.options.slots.give(server.table.slot, this.options.plane.version);
   }
 }

@@ -1,10 +1,12 @@
 import type { Clock } from "./clock.ts";
+import type { DataPlane } from "./data_plane.ts";
 import { StartError } from "./errors.ts";
 import { fnv1a } from "./fnv.ts";
 import type { Log } from "./log.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import type { PoolTable, ServerTable } from "./model.ts";
 import type { Counters } from "./stats/counters.ts";
+import { WorkerPlace as Place } from "./worker_place.ts";
 
 /** A worker as this file needs it: what `new Worker` gives. */
 export type WorkerLike = {
@@ -37,7 +39,7 @@ const HEALTHY_MS = 60_000;
  * The data plane as the control plane sees it: the same messages for all workers, one answer. A worker
  * that dies is replaced and told everything that holds.
  */
-export class Workers {
+export class Workers implements DataPlane {
   readonly #places: Place[];
   readonly #pools = new Map<string, PoolTable>();
   readonly #servers = new Map<string, ServerTable>();
@@ -65,6 +67,19 @@ export class Workers {
   /** The version that every worker has worked through. */
   seen(): number {
     return Math.min(...this.#places.map(({ index }) => this.options.counters.seen(index)));
+  }
+
+  /** How many workers there are. */
+  get isolates(): number {
+    return this.options.count;
+  }
+
+  /** Resolves when every worker has worked through what was sent, or after so long. */
+  async settled(limitMs: number): Promise<void> {
+    const { clock } = this.options;
+    const version = this.#version;
+    const end = clock.now() + limitMs;
+    while (this.seen() < version && clock.now() < end) await clock.sleep(2);
   }
 
   /** Which workers take messages, for the watchdog. */
@@ -253,39 +268,4 @@ export class Workers {
 /** The subject of answers about a server. */
 function about(server: string): string {
   return `server ${server}`;
-}
-
-/** One worker's place in the data plane; workers in it may change. */
-class Place {
-  worker: WorkerLike | undefined;
-  ready = false;
-  deaths = 0;
-  bornAt = 0;
-  readonly #pending = new Map<string, ((why: string | undefined) => void)[]>();
-
-  constructor(readonly index: number) {}
-
-  /** The next answer on a subject; undefined is success. */
-  answer(subject: string): Promise<string | undefined> {
-    return new Promise((resolve) => {
-      const pending = this.#pending.get(subject);
-      if (pending === undefined) this.#pending.set(subject, [resolve]);
-      else pending.push(resolve);
-    });
-  }
-
-  /** Hands an answer to whoever waits for it longest. False: nobody does. */
-  settle(subject: string, why: string | undefined): boolean {
-    const resolve = this.#pending.get(subject)?.shift();
-    resolve?.(why);
-    return resolve !== undefined;
-  }
-
-  /** Answers everything that is pending. */
-  forgetAll(why: string): void {
-    for (const pending of this.#pending.values()) {
-      for (const resolve of pending) resolve(why);
-    }
-    this.#pending.clear();
-  }
 }

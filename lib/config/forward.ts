@@ -32,8 +32,14 @@ const OWN_UDP_LIMITS: readonly string[] = [
 /**
  * How the kernel forwards a server; undefined where Twixt does it itself. What the kernel can't do is reported.
  * @param server All keys of the server that were given.
+ * @param defaults Those of all servers.
  */
-export function forwardOf(server: Table, path: Path, report: Report): Forward | undefined {
+export function forwardOf(
+  server: Table,
+  defaults: Table,
+  path: Path,
+  report: Report,
+): Forward | undefined {
   const udp = isTable(server["udp"]) ? server["udp"] : {};
   const transparent = server["protocol"] === "udp" && udp["transparent"] === true;
   if (!transparent && server["forward"] !== "kernel") return undefined;
@@ -51,6 +57,10 @@ export function forwardOf(server: Table, path: Path, report: Report): Forward | 
   for (const [key, hint] of Object.entries(NEEDS_PROGRAM)) {
     if (server[key] === undefined || server[key] === 0) continue;
     report.error([...path, key], `can't stand with ${why}\n${hint}; remove it`);
+  }
+  if (server["max_connections"] === undefined && defaults["max_connections"]) {
+    const hint = `${NEEDS_PROGRAM["max_connections"]}; say max_connections = 0`;
+    report.warn(path, `isn't bound by defaults.max_connections with ${why}\n${hint}`);
   }
   for (const key of OWN_LIMITS.filter((key) => server[key] !== undefined)) {
     report.warn([...path, key], `has no effect with ${why}\nthe kernel has limits of its own`);

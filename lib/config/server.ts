@@ -58,7 +58,7 @@ export function readServer(
   const idleMs = Math.min(limits.clientIdleMs || Infinity, limits.backendIdleMs || Infinity);
   const udp = udpOf(inner["udp"], given, routes, isFinite(idleMs) ? idleMs : 0, path, report);
   refusePing(given, path, report);
-  const forward = forwardOf(given, path, report);
+  const forward = forwardOf(given, around.defaults.given, path, report);
   const tls = protocol === "udp" ? undefined : tlsOf(inner["tls"], given, path, around);
   if (tls === undefined && proxy?.extras?.includes("ssl")) {
     const text =

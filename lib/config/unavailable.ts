@@ -21,6 +21,4 @@ export const unavailable: readonly Unavailable[] = [
   { at: "metrics.enabled", value: true, hint: "set enabled = false" },
   { at: "profiler.enabled", value: true, hint: "set enabled = false" },
   { at: "servers.*.protocol", value: "lines", hint: REMOVE_SERVER },
-  { at: "servers.*.forward", value: "kernel" },
-  { at: "servers.*.udp.transparent", value: true },
 ];

@@ -15,11 +15,23 @@ export type Ran = {
   readonly stderr: string;
 };
 
+/** What a program is given, and may say, beyond its arguments. */
+export type ProgramOptions = {
+  /** Its standard input; nothing when left out. */
+  readonly input?: string;
+  /** Longest standard output, for one that is trusted to say more than {@link MAX_OUTPUT_BYTES}. */
+  readonly maxOutputBytes?: number;
+};
+
 /**
  * Runs a program to its end. When `signal` aborts, it and all of its process group are killed.
  * @throws Error when it can't be started, or was killed at the limit; LeftBehindError when it can't be killed.
  */
-export type RunProgram = (argv: Argv, signal: AbortSignal) => Promise<Ran>;
+export type RunProgram = (
+  argv: Argv,
+  signal: AbortSignal,
+  options?: ProgramOptions,
+) => Promise<Ran>;
 
 /** Processes of a program's group can't be killed: they run as somebody else, as those of `sudo` do. */
 export class LeftBehindError extends Error {
@@ -42,6 +54,14 @@ export class KilledError extends Error {
   }
 }
 
+/** There is no such program. */
+export class MissingProgramError extends Error {
+  /** `program` as it was asked for. */
+  constructor(program: string) {
+    super(`there is no program ${program}`);
+  }
+}
+
 /** Longest standard output; a program that says more is killed. */
 export const MAX_OUTPUT_BYTES: number = 1 << 20;
 const MAX_STDERR_BYTES = 4096;
@@ -52,11 +72,12 @@ const LAST_BYTES_MS = 200;
 const PASSED = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
 /** Runs programs as children of this process, each in a process group of its own, with a cleared environment. */
-export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
+export const runProgram: RunProgram = async (argv, signal, options = {}): Promise<Ran> => {
+  const { input, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   const [program, ...args] = argv;
   if (program === undefined) throw new Error("there is no program to run");
   signal.throwIfAborted();
-  const child = spawn(program, args);
+  const child = spawn(program, args, input !== undefined);
   const stuck = Promise.withResolvers<never>();
   stuck.promise.catch(() => {}); // nobody may be waiting for it any more
   const kill = () => {
@@ -70,14 +91,15 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
   const enough = new AbortController();
   let late: ReturnType<typeof setTimeout> | undefined;
   try {
-    const out = collect(child.stdout, MAX_OUTPUT_BYTES, enough.signal, kill);
+    if (input !== undefined) void feed(child.stdin, input);
+    const out = collect(child.stdout, maxOutputBytes, enough.signal, kill);
     const err = collect(child.stderr, MAX_STDERR_BYTES, enough.signal, () => {});
     const status = await Promise.race([child.status, stuck.promise]);
     late = setTimeout(() => enough.abort(), LAST_BYTES_MS);
     kill(); // what it has left behind would go on, and hold its pipes open
     const [stdout, stderr] = await Promise.race([Promise.all([out, err]), stuck.promise]);
     if (signal.aborted) throw new KilledError(program, child.pid);
-    const tooLong = stdout.cut ? `it said more than ${MAX_OUTPUT_BYTES} bytes` : undefined;
+    const tooLong = stdout.cut ? `it said more than ${maxOutputBytes} bytes` : undefined;
     const ended = tooLong ?? status.signal ?? undefined;
     return {
       code: ended === undefined ? status.code : undefined,
@@ -98,13 +120,13 @@ export const runProgram: RunProgram = async (argv, signal): Promise<Ran> => {
 /** As `run`, but a command whose processes can't be killed isn't run again while one of them is there. */
 export function onceLeft(run: RunProgram): RunProgram {
   const left = new Map<string, LeftBehindError>();
-  return async (argv, signal) => {
+  return async (argv, signal, options) => {
     const command = JSON.stringify(argv);
     const before = left.get(command);
     if (before !== undefined && exists(before.group)) throw before;
     left.delete(command);
     try {
-      return await run(argv, signal);
+      return await run(argv, signal, options);
     } catch (error) {
       if (error instanceof LeftBehindError) left.set(command, error);
       throw error;
@@ -122,7 +144,7 @@ function exists(group: number): boolean {
   }
 }
 
-function spawn(program: string, args: string[]): Deno.ChildProcess {
+function spawn(program: string, args: string[], fed: boolean): Deno.ChildProcess {
   const env: Record<string, string> = {};
   for (const name of PASSED) {
     const value = Deno.env.get(name);
@@ -134,12 +156,12 @@ function spawn(program: string, args: string[]): Deno.ChildProcess {
       env,
       clearEnv: true,
       detached: true,
-      stdin: "null",
+      stdin: fed ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new Error(`there is no program ${program}`);
+    if (error instanceof Deno.errors.NotFound) throw new MissingProgramError(program);
     if (error instanceof Deno.errors.PermissionDenied) {
       throw new Error(`${program} can't be run: permission denied`);
     }
@@ -153,6 +175,15 @@ function killGroup(pid: number): void {
     Deno.kill(-pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // that is ESRCH: nobody is left
+  }
+}
+
+/** Writes all of a program's input. Never rejects. */
+async function feed(stdin: WritableStream<Uint8Array<ArrayBuffer>>, input: string): Promise<void> {
+  try {
+    await new Blob([input]).stream().pipeTo(stdin);
+  } catch {
+    // BrokenPipe: it has ended, and its exit code tells why
   }
 }
 

@@ -33,9 +33,9 @@ export function endSessions(run: RunProgram): RunProgram {
     }
     looking = false;
   };
-  return async (argv, signal) => {
+  return async (argv, signal, options) => {
     try {
-      return await run(argv, signal);
+      return await run(argv, signal, options);
     } catch (error) {
       if (error instanceof KilledError) {
         ended.push(error.session);

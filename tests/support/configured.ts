@@ -92,7 +92,7 @@ export async function configured(base: Sections, options: ConfiguredOptions = {}
   const { config } = await configuration.load();
   const random = Math.random;
   const supervisor = new Supervisor({ ...config, servers: new Map(), pools: new Map() }, {
-    ...{ workers, counters, clock, log, random, discoveries, checks, wallTime: Date.now },
+    ...{ plane: workers, counters, clock, log, random, discoveries, checks, wallTime: Date.now },
     slots: new Slots(counters),
     run: runProgram,
     names: new Names({ lookup, clock, random, onFailures: () => {} }),

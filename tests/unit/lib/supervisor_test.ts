@@ -49,7 +49,7 @@ async function setUp() {
   });
   const random = Math.random;
   const supervisor = new Supervisor(config({}), {
-    ...{ workers, counters, clock, log, random, discoveries, checks },
+    ...{ plane: workers, counters, clock, log, random, discoveries, checks },
     slots: new Slots(counters),
     names: new Names({ lookup, clock, random, onFailures: () => {} }),
     checkPlaces: new CheckPlaces(4),

@@ -202,3 +202,11 @@ Deno.test("runProgram() says so when a program runs as somebody else and can't b
   assert.match(said, /^Error \d+ setpriv has left processes that can't be killed \(EPERM: /);
   assert(Number(said.split(" ")[1]) < 3_000, "it didn't wait for its end");
 });
+
+Deno.test("runProgram() gives a program its input, and lets one that is trusted say more", async () => {
+  const input = "x".repeat(MAX_OUTPUT_BYTES + 1);
+  const ran = await runProgram(["cat"], never, { input, maxOutputBytes: 2 * MAX_OUTPUT_BYTES });
+  assert.deepEqual([ran.code, ran.stdout === input], [0, true]);
+  const deaf = await runProgram(["true"], never, { input });
+  assert.equal(deaf.code, 0);
+});

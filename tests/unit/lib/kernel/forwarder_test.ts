@@ -1,0 +1,357 @@
+import assert from "node:assert/strict";
+import { StartError } from "../../../../lib/errors.ts";
+import { Forwarder } from "../../../../lib/kernel/forwarder.ts";
+import { DENIED, DOWN, DRAINING, REFUSED, RX, TOTAL, TX } from "../../../../lib/stats/layout.ts";
+import { ManualClock } from "../../../support/clock.ts";
+import { FakeKernel, forwarded } from "../../../support/kernel.ts";
+import { MemoryLog } from "../../../support/log.ts";
+import { counters as newCounters, member, table } from "../../../support/members.ts";
+
+const NAME = "twixt_tcp_80_any";
+
+/** A forwarder of process 100, or another one, in a kernel with time of its own. Dispose it. */
+function setUp(kernel = new FakeKernel(), pid = 100, predecessor?: number) {
+  kernel.starts.set(pid, pid * 10);
+  const [clock, log, counters] = [new ManualClock(), new MemoryLog(), newCounters(1, 1)];
+  const addresses = () => ["127.0.0.1", "10.0.0.1", "fd00::1"];
+  const forwarder = new Forwarder({
+    ...{ run: kernel.run, pid, predecessor, addresses, counters, clock, log },
+  });
+  return {
+    ...{ kernel, clock, log, counters, forwarder },
+    /** Lets time pass, and what it starts go on. */
+    async pass(ms: number) {
+      for (let passed = 0; passed < ms; passed += 50) {
+        await clock.advance(50);
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+    },
+    /** Who gets new clients, by the last octet. */
+    led(name = NAME): string {
+      const rules = kernel.tables.get(name)?.chains.get("choose") ?? [];
+      return [...JSON.stringify(rules).matchAll(/"to_10\.0\.0\.(\d+)_80"/g)].map(([, last]) => last)
+        .join(" ");
+    },
+    [Symbol.asyncDispose]: () => forwarder.end(),
+  };
+}
+
+const two = () => table("weight", [member(1), member(2)]);
+const one = () => table("weight", [member(1)]);
+const [SLOT1, SLOT2] = [11, 12];
+
+Deno.test("Forwarder runs nothing before it has a server", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.settled(100);
+  await at.forwarder.drain();
+  await at.pass(2_000);
+  assert.deepEqual(at.kernel.ran, []);
+});
+
+Deno.test("Forwarder follows drains, checks and weights within 100 ms, and writes nothing else", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  assert.equal(at.led(), "1 2");
+  at.counters.setFlag(SLOT1, DRAINING, true);
+  assert.equal(at.forwarder.upToDate, false);
+  await at.pass(100);
+  assert.equal(at.led(), "2");
+  at.counters.setFlag(SLOT1, DRAINING, false);
+  at.counters.setFlag(SLOT2, DOWN, true);
+  await at.forwarder.settled(100);
+  assert.equal(at.led(), "1");
+  assert.equal(at.forwarder.upToDate, true);
+  at.forwarder.setPool(table("weight", [member(1, { weight: 0 }), member(2, { weight: 5 })]));
+  at.counters.setFlag(SLOT2, DOWN, false);
+  await at.pass(100);
+  assert.equal(at.led(), "2");
+  const { transactions } = at.kernel;
+  await at.pass(3_000);
+  assert.equal(at.kernel.transactions, transactions);
+});
+
+Deno.test("Forwarder adds what the kernel has counted; a change of the pool loses nothing", async () => {
+  await using at = setUp();
+  const { kernel, counters } = at;
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  kernel.counted(NAME, "sessions_to_10.0.0.1_80", 3, 180);
+  kernel.counted(NAME, "tx_to_10.0.0.1_80", 9, 900);
+  kernel.counted(NAME, "rx_to_10.0.0.1_80", 8, 8_000);
+  kernel.counted(NAME, "denied", 2, 120);
+  await at.pass(1_100);
+  kernel.counted(NAME, "sessions_to_10.0.0.1_80", 1, 60);
+  kernel.counted(NAME, "sessions_to_10.0.0.2_80", 4, 240);
+  at.forwarder.setPool(one()); // the second one goes, counted or not
+  await at.pass(1_100);
+  assert.equal(counters.sum(SLOT1, TOTAL), 4);
+  assert.equal(counters.sum(SLOT2, TOTAL), 4);
+  assert.equal(counters.sum(2, TOTAL), 8);
+  assert.deepEqual([TX, RX].map((cell) => counters.sum(2, cell)), [900, 8_000]);
+  assert.deepEqual([DENIED, REFUSED].map((cell) => counters.sum(2, cell)), [2, 2]);
+  assert(!kernel.tables.get(NAME)!.counters.has("sessions_to_10.0.0.2_80"));
+});
+
+Deno.test.each(
+  [
+    { protocol: "udp", onRemove: "finish", ended: true },
+    { protocol: "tcp", onRemove: "close", ended: true },
+    { protocol: "tcp", onRemove: "finish", ended: false },
+  ] as const,
+)(
+  "Forwarder ends the connections of a backend that leaves: $protocol with on_remove $onRemove $ended",
+  async ({ protocol, onRemove, ended }) => {
+    await using at = setUp();
+    at.forwarder.setPool(two());
+    await at.forwarder.serve(forwarded({ protocol, onRemove }));
+    at.kernel.conntrack.length = 0;
+    at.forwarder.setPool(one());
+    await at.pass(100);
+    const told = `-D -f ipv4 -p ${protocol} --orig-port-dst 80 ` +
+      "--reply-src 10.0.0.2 --reply-port-src 80";
+    assert.deepEqual(at.kernel.conntrack, ended ? [told] : []);
+  },
+);
+
+Deno.test("Forwarder has UDP's clients chosen anew when a backend fails, and TCP's never", async () => {
+  for (const protocol of ["udp", "tcp"] as const) {
+    await using at = setUp();
+    at.forwarder.setPool(two());
+    await at.forwarder.serve(forwarded({ protocol }));
+    at.kernel.conntrack.length = 0;
+    at.counters.setFlag(SLOT2, DRAINING, true);
+    await at.pass(100);
+    assert.equal(at.kernel.conntrack.length, 0, "a drain lets sessions finish");
+    at.counters.setFlag(SLOT2, DOWN, true);
+    await at.pass(200);
+    assert.equal(at.kernel.conntrack.length, protocol === "udp" ? 1 : 0, protocol);
+    at.forwarder.cut([SLOT1], true);
+    await at.pass(50);
+    assert.match(at.kernel.conntrack.at(-1)!, /--reply-src 10\.0\.0\.1 --reply-port-src 80/);
+  }
+});
+
+Deno.test("Forwarder makes UDP's clients known to it that had been refused before", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded({ protocol: "udp", hostname: "0.0.0.0" }));
+  assert.deepEqual(at.kernel.conntrack, [
+    "-D -f ipv4 -p udp --orig-port-dst 80 --orig-dst 127.0.0.1",
+    "-D -f ipv4 -p udp --orig-port-dst 80 --orig-dst 10.0.0.1",
+  ]);
+});
+
+Deno.test("Forwarder logs a failure once, keeps trying, and says when it is over", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  at.kernel.broken = "Error: Could not process rule: Device or resource busy";
+  at.counters.setFlag(SLOT1, DOWN, true);
+  await at.pass(5_000);
+  assert.equal(at.led(), "1 2");
+  const failures = at.log.lines.filter((line) => line.startsWith("error"));
+  assert.deepEqual(failures, [
+    "error the kernel's rules can't be changed; it is tried again why=nft says: " +
+    "Error: Could not process rule: Device or resource busy",
+  ]);
+  assert(at.kernel.ran.length < 40, `${at.kernel.ran.length} programs in 5 s`);
+  at.kernel.broken = "";
+  await at.pass(1_200);
+  assert.equal(at.led(), "2");
+  assert.equal(at.log.lines.at(-1), "info the kernel's rules can be changed again");
+});
+
+Deno.test.each([
+  {
+    what: "nft isn't there",
+    break: (kernel: FakeKernel) => void kernel.missing.add("nft"),
+    message: 'server "web" can\'t be forwarded by the kernel: there is no program nft',
+    hint: "apt-get install -y nftables",
+  },
+  {
+    what: "nobody lets us",
+    break: (kernel: FakeKernel) =>
+      void (kernel.broken = "Operation not permitted (you must be root)\nnetlink: Error"),
+    message: 'server "web" can\'t be forwarded by the kernel: nft says: ' +
+      "Operation not permitted (you must be root)",
+    hint: "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN",
+  },
+])("Forwarder.serve() says what to do where $what", async ({ break: breaks, message, hint }) => {
+  await using at = setUp();
+  breaks(at.kernel);
+  await assert.rejects(at.forwarder.serve(forwarded()), (error: unknown) => {
+    assert(error instanceof StartError);
+    assert.deepEqual([error.message, error.hint], [message, hint]);
+    return true;
+  });
+});
+
+Deno.test("Forwarder.serve() changes nothing where the kernel refuses a change", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  const access = { allowByDefault: false, rules: [] };
+  at.kernel.broken = "Error: no";
+  await assert.rejects(at.forwarder.serve(forwarded({ access })), StartError);
+  at.kernel.broken = "";
+  await at.pass(2_000);
+  assert.match(JSON.stringify(at.kernel.tables.get(NAME)!.chains.get("serve")), /"choose"/);
+  await at.forwarder.serve(forwarded({ access }));
+  assert.match(JSON.stringify(at.kernel.tables.get(NAME)!.chains.get("serve")), /"deny"/);
+});
+
+Deno.test("Forwarder writes its rules anew when somebody has flushed the kernel's", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  at.kernel.tables.clear();
+  await at.pass(1_200);
+  assert.equal(at.led(), "1 2");
+  assert.match(at.log.lines.at(-1)!, /^warning a server's rules had gone .*written anew/);
+});
+
+Deno.test("Forwarder takes the place of a dead process's table and removes those that nobody has", async () => {
+  const kernel = new FakeKernel();
+  const dead = setUp(kernel, 50);
+  dead.forwarder.setPool(two());
+  await dead.forwarder.serve(forwarded());
+  await dead.forwarder.serve(forwarded({ name: "old", port: 81 }));
+  kernel.starts.set(50, 7_777); // its number is another one's now
+  kernel.tables.set("twixt_mine", {
+    counters: new Map([["a", { packets: 0, bytes: 0 }]]),
+    chains: new Map(),
+  });
+  await using at = setUp(kernel);
+  at.forwarder.setPool(one());
+  await at.forwarder.serve(forwarded());
+  assert.equal(at.led(), "1");
+  await at.forwarder.sweep();
+  assert.deepEqual([...kernel.tables.keys()].sort(), ["twixt_mine", NAME]);
+  await dead.forwarder.end(); // it isn't its own any more
+  assert.deepEqual([...kernel.tables.keys()].sort(), ["twixt_mine", NAME]);
+});
+
+Deno.test("Forwarder refuses an address that a running process forwards, and leaves containers' tables alone", async () => {
+  const kernel = new FakeKernel();
+  await using other = setUp(kernel, 50);
+  other.forwarder.setPool(two());
+  await other.forwarder.serve(forwarded());
+  await using at = setUp(kernel);
+  await assert.rejects(at.forwarder.serve(forwarded()), /process 50 does so already/);
+  kernel.namespace = "8";
+  await using inside = setUp(kernel, 1);
+  await inside.forwarder.sweep();
+  assert(kernel.tables.has(NAME));
+  kernel.namespace = "7";
+});
+
+Deno.test("Forwarder hands a table over: the old process neither changes nor removes it", async () => {
+  const kernel = new FakeKernel();
+  const old = setUp(kernel, 50);
+  old.forwarder.setPool(two());
+  await old.forwarder.serve(forwarded());
+  await using at = setUp(kernel, 100, 50);
+  at.forwarder.setPool(one());
+  await at.forwarder.serve(forwarded());
+  old.counters.setFlag(SLOT1, DOWN, true);
+  await old.pass(1_200);
+  assert.equal(at.led(), "1");
+  assert.deepEqual(old.log.lines.filter((line) => line.startsWith("error")), []);
+  assert.equal(
+    old.log.lines.at(-1),
+    "info another process forwards this server now server=web pid=100",
+  );
+  await old.forwarder.drain();
+  await old.forwarder.end();
+  assert.equal(at.led(), "1");
+});
+
+Deno.test("Forwarder takes its table back where the process that would take over has died", async () => {
+  const kernel = new FakeKernel();
+  await using old = setUp(kernel, 50);
+  old.forwarder.setPool(two());
+  await old.forwarder.serve(forwarded());
+  const at = setUp(kernel, 100, 50);
+  await at.forwarder.serve(forwarded());
+  assert.equal(old.led(), "");
+  await old.pass(1_200);
+  kernel.starts.delete(100);
+  await old.pass(1_200);
+  assert.equal(old.led(), "1 2");
+  await at.forwarder.end();
+  assert.equal(old.led(), "1 2");
+});
+
+Deno.test("Forwarder drains: no new clients, open connections to their end, then nothing is left", async () => {
+  const at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  at.kernel.flows = "tcp      6 431999 ESTABLISHED src=10.9.0.2 dst=10.0.0.1 sport=5 dport=80 " +
+    "src=10.0.0.2 dst=10.0.0.1 sport=80 dport=5 [ASSURED] mark=0 use=1\n";
+  let drained = false;
+  const drain = at.forwarder.drain().then(() => drained = true);
+  await at.pass(3_000);
+  assert.deepEqual([at.led(), drained], ["", false]);
+  assert.deepEqual(at.kernel.tables.get(NAME)!.chains.get("prerouting"), []);
+  at.kernel.flows = "";
+  await at.pass(1_200);
+  await drain;
+  assert(at.kernel.tables.has(NAME));
+  await at.forwarder.end();
+  assert.equal(at.kernel.tables.size, 0);
+});
+
+Deno.test("Forwarder lets a removed server's connections finish, unless it shall not", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  at.kernel.flows =
+    " ESTABLISHED src=1.1.1.1 dst=2.2.2.2 sport=5 dport=80 src=3.3.3.3 dst=2.2.2.2\n";
+  await at.forwarder.stop("web", false);
+  await at.pass(3_000);
+  assert.equal(at.led(), "");
+  assert(at.kernel.tables.has(NAME));
+  at.kernel.flows = "";
+  await at.pass(1_200);
+  assert.equal(at.kernel.tables.size, 0);
+  await at.forwarder.serve(forwarded());
+  at.kernel.conntrack.length = 0;
+  await at.forwarder.stop("web", true);
+  assert.equal(at.kernel.tables.size, 0);
+  assert.match(at.kernel.conntrack[0]!, /^-D -f ipv4 -p tcp --orig-port-dst 80 --orig-dst 127/);
+});
+
+Deno.test("Forwarder moves a server to another port, and one's table to another server", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  await at.forwarder.serve(forwarded({ port: 81 }));
+  await at.pass(1_200);
+  assert.deepEqual([...at.kernel.tables.keys()], ["twixt_tcp_81_any"]);
+  await at.forwarder.serve(forwarded({ name: "other", port: 81 }));
+  await at.forwarder.stop("web", false);
+  await at.pass(1_200);
+  assert.equal(at.led("twixt_tcp_81_any"), "1 2");
+});
+
+Deno.test("Forwarder says what the host lacks, once", async () => {
+  await using at = setUp();
+  at.kernel.sysctls.set("net.ipv4.ip_forward", "0");
+  at.kernel.missing.add("conntrack");
+  at.forwarder.setPool(table("weight", [member(1, { maxConnections: 5 })]));
+  const udp = { protocol: "udp", forward: "transparent", hostname: "0.0.0.0" } as const;
+  await at.forwarder.serve(forwarded(udp));
+  await at.forwarder.serve(forwarded({ ...udp, name: "more", port: 81 }));
+  assert.deepEqual(at.log.lines.map((line) => line.split(" ").slice(0, 6).join(" ")), [
+    "warning connections that the kernel forwards",
+    "warning max_connections, sni and PROXY headers",
+    "warning the kernel passes nothing on",
+    "info backends see clients' own addresses:",
+    "warning max_connections, sni and PROXY headers",
+    "info backends see clients' own addresses:",
+  ]);
+  assert.match(at.log.lines[0]!, /hint=apt-get install -y conntrack$/);
+  assert.match(at.log.lines[2]!, /hint=sysctl -w net.ipv4.ip_forward=1$/);
+});
