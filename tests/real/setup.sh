@@ -15,7 +15,7 @@ wanted=(
   iptables-save:iptables ip6tables-save:iptables umount:mount
   ps:procps sysctl:procps ip:iproute2 ss:iproute2
   dnsmasq:dnsmasq-base dnsperf:dnsperf kdig:knot-dnsutils
-  lxd:lxd lxc:lxd nft:nftables pebble:pebble pebble-challtestsrv:pebble
+  lxd:lxd lxc:lxd nft:nftables conntrack:conntrack pebble:pebble pebble-challtestsrv:pebble
 )
 # what this Debian no longer has comes from Debian 11
 wanted_old=(consul:consul)
