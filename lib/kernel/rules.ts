@@ -95,7 +95,7 @@ function hooked({ server, members, serving }: Facts): Chain[] {
   const arriving = serving ? listening(server, "arriving").map(to("serve")) : [];
   const leaving = serving ? listening(server, "leaving").map(to("serve")) : [];
   const ours = ofOurs(server);
-  const fromOutside = match({ meta: { key: "iifname" } }, "lo", "!="); // what is from here was counted on its way out
+  const fromOutside = match({ meta: { key: "iif" } }, "lo", "!="); // what is from here was counted on its way out
   return [
     { name: "prerouting", hook: nat("prerouting", DNAT), rules: arriving },
     { name: "output", hook: nat("output", DNAT), rules: leaving },

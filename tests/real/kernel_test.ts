@@ -5,7 +5,7 @@ import { isRoot, works } from "../support/host.ts";
 import { needs } from "../support/real.ts";
 import { runTwixt } from "../support/process.ts";
 import { Twixt } from "../support/twixt.ts";
-import { backendAt, backendAt6, BALANCER, CLIENT, Networks, PORT } from "./_netns.ts";
+import { backendAt, backendAt6, BALANCER, CLIENT, Networks, PORT } from "../support/networks.ts";
 
 const able = needs(["ip", "nft", "conntrack", "curl", "sysctl", "setpriv"]);
 const options = {

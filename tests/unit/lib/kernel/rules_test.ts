@@ -92,7 +92,7 @@ Deno.test("rulesetOf() hides clients behind this host, but not where backends sh
 
 Deno.test("rulesetOf() counts bytes of its own connections alone, each packet once", () => {
   const [arriving] = chain("count_arriving", { server: udp });
-  assert.match(arriving!, /"iifname".*"dnat".*"ip daddr","dir":"original".*"10.0.0.1".*"right":53/);
+  assert.match(arriving!, /"iif".*"dnat".*"ip daddr","dir":"original".*"10.0.0.1".*"right":53/);
   assert.deepEqual(chain("count", { members: [member(1)] }), [
     '[{"match":{"op":"==","left":{"ct":{"key":"direction"}},"right":"original"}},{"counter":{"map":{"key":{"concat":[{"payload":{"protocol":"ip","field":"daddr"}},{"payload":{"protocol":"tcp","field":"dport"}}]},"data":{"set":[[{"concat":["10.0.0.1",80]},"tx_to_10.0.0.1_80"]]}}}}]',
     '[{"match":{"op":"==","left":{"ct":{"key":"direction"}},"right":"reply"}},{"counter":{"map":{"key":{"concat":[{"payload":{"protocol":"ip","field":"saddr"}},{"payload":{"protocol":"tcp","field":"sport"}}]},"data":{"set":[[{"concat":["10.0.0.1",80]},"rx_to_10.0.0.1_80"]]}}}}]',

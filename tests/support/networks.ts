@@ -1,13 +1,12 @@
 /** Networks of a test's own: a client, a balancer between, and backends, each with a link to the balancer alone. */
-import { eachLine } from "../support/process.ts";
-import { fromFileUrl } from "../support/paths.ts";
-import { find, run } from "../support/real.ts";
-import { bound } from "./_daemon.ts";
+import { eachLine } from "./process.ts";
+import { fromFileUrl } from "./paths.ts";
+import { find, run } from "./real.ts";
 
 /** The port of every backend. */
 export const PORT = 8000;
 
-const PEER = fromFileUrl(new URL("./_netns_peer.ts", import.meta.url));
+const PEER = fromFileUrl(new URL("./network_peer.ts", import.meta.url));
 const PREFIX = "twixt";
 
 /** Addresses of a role's own end and of the balancer's end of its link. */
@@ -130,9 +129,9 @@ export class Peer implements AsyncDisposable {
   #ended = false;
 
   constructor(argv: readonly string[]) {
-    const [program, ...args] = bound(argv as [string, ...string[]], []);
-    this.child = new Deno.Command(find(program) ?? program, {
-      args: args.map(String),
+    // should the test be killed, the kernel ends what it has started
+    this.child = new Deno.Command(find("setpriv")!, {
+      args: ["--pdeathsig=KILL", "--", ...argv],
       stdin: "piped",
       stdout: "piped",
     }).spawn();
@@ -176,7 +175,7 @@ export class Peer implements AsyncDisposable {
 export class NetworkClient implements AsyncDisposable {
   constructor(readonly peer: Peer) {}
 
-  /** Does what `_netns_peer.ts` can; throws with the name of the error that it met. */
+  /** Does what `network_peer.ts` can; throws with the name of the error that it met. */
   // deno-lint-ignore no-explicit-any
   async do(what: string, hostname: string = BALANCER.ip, port = 80, count = 1): Promise<any> {
     await this.peer.write(JSON.stringify({ what, place: { hostname, port }, count }));
