@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { until } from "../support/backends.ts";
 import { pause } from "../support/clients.ts";
-import { isRoot, works } from "../support/host.ts";
+import { byDenoRun, isRoot, works } from "../support/host.ts";
 import { needs } from "../support/real.ts";
 import { runTwixt } from "../support/process.ts";
 import { Twixt } from "../support/twixt.ts";
@@ -363,3 +363,45 @@ Deno.test(
     assert.equal(PORT, 8000);
   },
 );
+
+Deno.test(
+  "kernel: on_remove closes what a removed backend has, and nothing else; without it sessions finish",
+  options,
+  async () => {
+    await using networks = await Networks.make(2);
+    const client = await networks.client();
+    await networks.backend(1);
+    await networks.backend(2);
+    const [first, second] = [[backendAt(1)], [backendAt(2)]];
+    await using twixt = await start(networks, { web: web(first) });
+    await client.do("hold");
+    assert(await twixt.reload(config({ web: web(second) })));
+    await pause(300);
+    assert.equal(await client.do("say"), "hello");
+    assert(await twixt.reload(config({ web: web(first, { on_remove: "close" }) })));
+    await pause(300);
+    assert.equal(await client.do("say"), "hello");
+    await client.do("leave");
+    assert.equal(await client.do("hold"), "b1 10.99.1.1");
+    assert(await twixt.reload(config({ web: web(second, { on_remove: "close" }) })));
+    await pause(300);
+    await assert.rejects(client.do("say"), /ConnectionReset|BrokenPipe/);
+    assert.equal(await client.do("hold"), "b2 10.99.2.1");
+  },
+);
+
+// a user who isn't root can't read what `deno run` has cached
+const testAsUser = byDenoRun ? () => {} : Deno.test;
+
+testAsUser("kernel: an ordinary user may, with the capability", options, async () => {
+  await using networks = await Networks.make(1);
+  const client = await networks.client();
+  await networks.backend(1);
+  const caps =
+    "--inh-caps=+net_admin,+net_bind_service --ambient-caps=+net_admin,+net_bind_service";
+  const user = `setpriv --reuid=65534 --regid=65534 --clear-groups ${caps}`;
+  const own = `chown -R 65534:65534 "$FOLDER" && exec ip netns exec ${networks.name("balancer")}`;
+  const wrap = `${own} ${user} -- {}`;
+  await using _twixt = await Twixt.start({ config: config({ web: web([backendAt(1)]) }), wrap });
+  assert.deepEqual(await client.do("tcp", BALANCER.ip, 80, 10), { "b1 10.99.1.1": 10 });
+});

@@ -6,16 +6,15 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Says who it is and whom it sees, then says everything back. */
-async function serveTcp(name: string, port: number): Promise<void> {
-  for await (const conn of Deno.listen({ hostname: "::", port, tcpBacklog: 4096 })) {
+async function serveTcp(name: string, listener: Deno.Listener<Deno.TcpConn>): Promise<void> {
+  for await (const conn of listener) {
     const { hostname } = conn.remoteAddr as Deno.NetAddr;
     const greet = conn.write(encoder.encode(`${name} ${unmapped(hostname)}\n`));
     void greet.then(() => conn.readable.pipeTo(conn.writable)).catch(() => {});
   }
 }
 
-async function serveUdp(name: string, port: number): Promise<void> {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname: "::", port });
+async function serveUdp(name: string, socket: Deno.DatagramConn): Promise<void> {
   for await (const [, from] of socket) {
     const text = `${name} ${unmapped((from as Deno.NetAddr).hostname)}`;
     await socket.send(encoder.encode(text), from).catch(() => {});
@@ -136,10 +135,13 @@ class Client {
 }
 
 if (import.meta.main) {
-  const [role, name = "", port] = Deno.args;
+  const [role, name = "", text] = Deno.args;
   if (role === "client") await new Client().run();
   else {
+    const place = { hostname: "::", port: Number(text) };
+    const listener = Deno.listen({ ...place, tcpBacklog: 4096 });
+    const socket = Deno.listenDatagram({ ...place, transport: "udp" });
     console.log("ready");
-    await Promise.all([serveTcp(name, Number(port)), serveUdp(name, Number(port))]);
+    await Promise.all([serveTcp(name, listener), serveUdp(name, socket)]);
   }
 }

@@ -36,6 +36,14 @@ Deno.test("refuseCommands() says what to do where a program can't be run any mor
   });
 });
 
+Deno.test("run is needed where the kernel forwards, for nftables", () => {
+  const text = JSON.stringify({ servers: { web: staticServer(["a:80"], { forward: "kernel" }) } });
+  const { config } = loadConfig(text, { file: "x.json", format: "json", kinds, lenient: false });
+  assert.equal(needsRun(config, kinds, {}), true);
+  refuseCommands(config, kinds, (program) => program === "nft");
+  assert.throws(() => refuseCommands(config, kinds, () => false), { message: /^nft can't be run/ });
+});
+
 Deno.test("--allow-exec takes paths from the root, with commas", () => {
   assert.deepEqual(pathsOf(undefined), []);
   assert.deepEqual(pathsOf("/bin/a, /bin/b,"), ["/bin/a", "/bin/b"]);
