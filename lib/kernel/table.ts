@@ -1,3 +1,4 @@
+import { unmap } from "../address.ts";
 import type { Nft } from "../host/nft.ts";
 import type { Member, PoolTable, ServerTable } from "../model.ts";
 import type { Counters } from "../stats/counters.ts";
@@ -185,12 +186,16 @@ export class KernelTable {
   }
 }
 
-/** Each place once: two names of one address are one backend for the kernel. */
+/**
+ * Those that the kernel can be told of, each place once: two names of one address are one backend for it, and an address
+ * with a zone (`fe80::1%eth0`) is nothing that a rule could lead to.
+ */
 function membersOf(pool: Pick<PoolTable, "members"> | undefined): Member[] {
   const places = new Map<string, Member>();
   for (const member of pool?.members ?? []) {
-    const name = backendName(member);
-    if (!places.has(name)) places.set(name, member);
+    const plain = { ...member, address: unmap(member.address) };
+    const name = backendName(plain);
+    if (!plain.address.includes("%") && !places.has(name)) places.set(name, plain);
   }
   return [...places.values()];
 }

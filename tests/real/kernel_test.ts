@@ -390,6 +390,36 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "kernel: a takeover may bring a server from workers to the kernel, and back, and a UDP client stays",
+  options,
+  async () => {
+    await using networks = await Networks.make(2);
+    const client = await networks.client();
+    await networks.backend(1);
+    await networks.backend(2);
+    const both = [backendAt(1), backendAt(2)];
+    const [user, kernel] = ["user", "kernel"].map((forward) =>
+      config({ web: web([backendAt(1)], { forward }), dns: dns(both) })
+    );
+    await using first = await Twixt.start({ config: user!, wrap: networks.wrap });
+    const stays = await client.do("same", BALANCER.ip, 53);
+    await client.do("load");
+    await using second = await first.takeover({ config: kernel! });
+    assert.equal(await first.ended(), 0);
+    assert.equal(await client.do("same", BALANCER.ip, 53), stays);
+    await using third = await second.takeover({ config: user! });
+    assert.equal(await second.ended(), 0);
+    assert.equal(await client.do("same", BALANCER.ip, 53), stays);
+    await pause(300);
+    const { served, failures } = await client.do("unload");
+    console.log(`takeovers: ${served} clients served, ${failures.length} not: ${failures}`);
+    // closing a listener resets who is in its queue, unless net.ipv4.tcp_migrate_req=1
+    assert(failures.length <= 1, third.text());
+    assert.deepEqual(await tables(networks), ["twixt_udp_53_any"]);
+  },
+);
+
 // a user who isn't root can't read what `deno run` has cached
 const testAsUser = byDenoRun ? () => {} : Deno.test;
 

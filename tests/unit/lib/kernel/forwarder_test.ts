@@ -355,3 +355,22 @@ Deno.test("Forwarder says what the host lacks, once", async () => {
   assert.match(at.log.lines[0]!, /hint=apt-get install -y conntrack$/);
   assert.match(at.log.lines[2]!, /hint=sysctl -w net.ipv4.ip_forward=1$/);
 });
+
+Deno.test("Forwarder leads to each place once, and to none that a rule can't name", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(table("weight", [
+    member(1),
+    member(5, { address: "10.0.0.1" }), // another name of the same
+    member(2, { address: "::ffff:10.0.0.2" }),
+    member(3, { address: "fe80::1%eth0" }),
+  ]));
+  await at.forwarder.serve(forwarded());
+  const chains = [...at.kernel.tables.get(NAME)!.chains.keys()];
+  assert.deepEqual(chains.filter((name) => name.startsWith("to_")), [
+    "to_10.0.0.1_80",
+    "to_10.0.0.2_80",
+  ]);
+  at.kernel.counted(NAME, "sessions_to_10.0.0.2_80", 1, 60);
+  await at.pass(1_100);
+  assert.equal(at.counters.sum(SLOT2, TOTAL), 1);
+});
