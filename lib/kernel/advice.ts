@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts";
 import { backendKey, type Member, type ServerTable } from "../model.ts";
-import { familiesOf } from "./bind_rules.ts";
+import { addressOf, familiesOf } from "./bind_rules.ts";
 import type { Family } from "./expressions.ts";
 
 /** What {@link Advice} works with. */
@@ -37,7 +37,17 @@ export class Advice {
   }
 
   /** When backends come. */
-  leadsTo({ name: server }: ServerTable, members: readonly Member[]): void {
+  leadsTo(table: ServerTable, members: readonly Member[]): void {
+    const { name: server } = table;
+    const own = isLoopback(addressOf(table) ?? "");
+    const beyond = members.find(({ address }) => isLoopback(address) !== own);
+    if (beyond !== undefined) {
+      const text = own
+        ? "a server on loopback reaches backends on loopback alone, when the kernel forwards"
+        : "a backend on loopback can't be reached from elsewhere, when the kernel forwards";
+      const backend = backendKey(beyond);
+      this.#once(`loopback ${server}`, () => this.options.log.warning(text, { server, backend }));
+    }
     const ignored = members.filter(({ maxConnections, sni, proxy }) =>
       maxConnections > 0 || sni !== "" || (proxy ?? 0) > 0
     );
@@ -54,4 +64,8 @@ export class Advice {
     this.#told.add(what);
     tell();
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
 }

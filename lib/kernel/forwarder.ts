@@ -144,9 +144,13 @@ export class Forwarder {
       for (const table of upkeep.own()) table.withdraw();
       await upkeep.look();
     });
+    const { clock, log } = this.options;
     const { signal } = this.#end;
-    while (!signal.aborted && await this.#turns.next(() => upkeep.openCount()) > 0) {
-      await this.options.clock.sleep(READ_MS, signal);
+    for (let first = true; !signal.aborted; first = false) {
+      const open = await this.#turns.next(() => upkeep.openCount());
+      if (open === 0) return;
+      if (first) log.info("connections that the kernel forwards may finish", { open });
+      await clock.sleep(READ_MS, signal);
     }
   }
 
