@@ -2,6 +2,7 @@ import { descriptorBudget } from "../lib/host/budget.ts";
 import type { HostFacts } from "../lib/host/facts.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "../lib/model.ts";
+import { isOneWay } from "../lib/udp_spec.ts";
 import type { Balancer } from "./balancer.ts";
 
 /** Sets how many sessions the process may have, from the descriptor limit and the configuration. */
@@ -11,16 +12,15 @@ export function setCapacity(balancer: Balancer, config: Config, log: Log): void 
   const handshakes = [...config.servers.values()]
     .reduce((sum, { tls }) => sum + 2 * (tls?.maxUnfinished ?? 0), 0);
   const allowed = descriptorBudget(balancer.descriptors, open, handshakes).sessions;
-  const datagrams = [...config.servers.values()].reduce(
-    (sum, { udp }) => sum + (udp?.maxSessions ?? 0),
-    0,
-  );
-  if (datagrams > 2 * allowed) {
+  const datagrams = config.servers.values()
+    .filter(({ udp, forward }) => udp !== undefined && forward === undefined && !isOneWay(udp))
+    .reduce((sum, { udp }) => sum + udp!.maxSessions, 0);
+  if (datagrams > allowed) { // they have half of the places, and two share one
     log.warning(
       "the descriptor limit allows fewer sessions of datagrams than max_sessions; raise it: ulimit -n",
       {
         max_sessions: datagrams,
-        allowed: 2 * allowed,
+        allowed,
         descriptors: balancer.descriptors ?? "unknown",
       },
     );
@@ -45,7 +45,11 @@ const DATAGRAM_BYTES = 2_304;
 export function tellOfReceiveBuffer(config: Config, facts: HostFacts, log: Log): void {
   const { receiveBuffer } = facts;
   if (receiveBuffer === undefined || receiveBuffer >= RECEIVE_BUFFER) return;
-  if (![...config.servers.values()].some(({ udp }) => udp !== undefined)) return;
+  if (
+    ![...config.servers.values()].some(({ udp, forward }) =>
+      udp !== undefined && forward === undefined
+    )
+  ) return;
   const datagrams = Math.floor(receiveBuffer / DATAGRAM_BYTES);
   log.warning(
     `of bursts of more than ${datagrams} datagrams the kernel drops the rest; ` +

@@ -30,6 +30,7 @@ import { openUpstream, Upstreams } from "./udp_upstream.ts";
 
 /** Pause after a receive that failed for a reason that we don't know. */
 const RECEIVE_PAUSE_MS = 20;
+const NO_PORTS = "out of local ports (see net.ipv4.ip_local_port_range)";
 
 /** A server of datagrams: one socket, in one worker, since the kernel can't share it among several. */
 export class UdpServer implements Server, UdpHome {
@@ -83,6 +84,9 @@ export class UdpServer implements Server, UdpHome {
     this.election.update(this.#table);
     const { bufferBytes } = this.#table.udp;
     if (bufferBytes !== this.#packets.bytes) this.#packets = new Packets(bufferBytes);
+    for (const session of this.#sessions) { // one that never pauses would never end
+      if (!this.#access(session.client.hostname)) session.close();
+    }
   }
 
   /** Takes no new clients; the socket closes with the last session, which may go on as long as it isn't silent. */
@@ -143,11 +147,11 @@ export class UdpServer implements Server, UdpHome {
   #current(key: string, from: Deno.NetAddr): UdpSession | undefined {
     const session = this.#sessions.get(key);
     if (session === undefined || this.#draining) return session;
-    const { choice: { member } } = session;
-    if (this.election.serves(session.choice, from.hostname)) return session;
+    const standing = this.election.standing(session.choice, from.hostname, session.unanswered);
+    if (standing === "works") return session;
     const choice = this.election.elect(from.hostname);
-    if (choice?.member.slot === member.slot) {
-      this.context.counters.release(member.slot); // nobody else can be had
+    if (choice !== undefined && standing === "silent" && choice.failed) {
+      this.context.counters.release(choice.member.slot); // nobody is better
       return session;
     }
     session.close();
@@ -198,11 +202,17 @@ export class UdpServer implements Server, UdpHome {
 
   /** A socket towards a backend; undefined where there is none, and the places are given back. */
   #upstream({ address }: Member): Deno.DatagramConn | undefined {
+    const socket = this.#socketTo(() => openUpstream(address));
+    if (socket === undefined) this.#giveBack(this.#table.slot);
+    return socket;
+  }
+
+  #socketTo(open: () => Deno.DatagramConn): Deno.DatagramConn | undefined {
     try {
-      return openUpstream(address);
+      return open();
     } catch (error) {
-      this.#giveBack(this.#table.slot);
-      const why = whatHappened(error);
+      // the system chooses the port: that it is taken means that there is none left
+      const why = classify(error) === "in_use" ? NO_PORTS : whatHappened(error);
       this.context.log("error", "can't open a socket", { server: this.#table.name, why });
       return undefined;
     }
@@ -211,7 +221,7 @@ export class UdpServer implements Server, UdpHome {
   /** Applies the limits and counts the session; 0, or why it is refused. */
   #take(): number {
     const { context: { counters }, table: { slot } } = this;
-    if (this.#sessions.size >= this.#limit && !this.#makeRoom()) return OVER_LIMIT;
+    while (this.#sessions.size >= this.#limit) if (!this.#makeRoom()) return OVER_LIMIT;
     if (!counters.take(slot, this.#limit)) return OVER_LIMIT;
     if (this.#places.take() || (this.#makeRoom() && this.#places.take())) return 0;
     counters.release(slot);
@@ -240,7 +250,8 @@ export class UdpServer implements Server, UdpHome {
     const { address, port, slot: memberSlot } = choice.member;
     counters.release(memberSlot);
     const to: Deno.NetAddr = { transport: "udp", hostname: address, port };
-    if (!packet.send(data, this.#upstreams.to(address), to, this.#oneWay)) {
+    const socket = this.#socketTo(() => this.#upstreams.to(address));
+    if (socket === undefined || !packet.send(data, socket, to, this.#oneWay)) {
       counters.add(slot, UNSENT);
       return false;
     }

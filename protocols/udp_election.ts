@@ -1,5 +1,5 @@
 import { clientKey } from "../lib/client_key.ts";
-import type { Electorate } from "../lib/election.ts";
+import { type Electorate, NOTHING_TRIED } from "../lib/election.ts";
 import type { Member, ServerTable } from "../lib/model.ts";
 import { classify, isOurs, whatHappened } from "../lib/net/errors.ts";
 import { type ChoosePool, compileRoutes, NOTHING_ASKED } from "../lib/routes.ts";
@@ -14,7 +14,15 @@ import { Silence } from "./udp_silence.ts";
 export type UdpTable = ServerTable & { readonly udp: UdpSpec };
 
 /** A backend that a session is counted on, and who it was chosen from. */
-export type Choice = { readonly member: Member; electorate: Electorate };
+export type Choice = {
+  readonly member: Member;
+  electorate: Electorate;
+  /** It has failed, and so have all others. */
+  readonly failed?: boolean;
+};
+
+/** How a session's backend does: it works, it doesn't answer, or nobody may be led there any more. */
+export type Standing = "works" | "silent" | "gone";
 
 /** Chooses backends for the clients of one server of datagrams, and knows which of them have failed. */
 export class UdpElection {
@@ -42,31 +50,35 @@ export class UdpElection {
    * The caller releases its slot. Undefined: nobody can be had.
    */
   elect(ip: string): Choice | undefined {
-    const { counters, ticker } = this.context;
+    const { counters } = this.context;
     const electorate = this.#electorate(ip);
     if (electorate === undefined) return undefined;
-    const failed = this.#silence.all(ticker.now);
+    const failed = this.#failed(electorate);
     const usual = this.#table.udp.key === "ip" ? this.#usual(ip, electorate, failed) : undefined;
     if (usual !== undefined && counters.take(usual.slot, usual.maxConnections)) {
       return { member: usual, electorate };
     }
     const key = electorate.keyed ? clientKey(ip, this.#table.keyWidth) : 0;
-    const member = electorate.lease(key, failed) ??
-      (failed.length > 0 ? electorate.lease(key, []) : undefined);
-    return member && { member, electorate };
+    const member = electorate.lease(key, failed);
+    if (member !== undefined || failed.length === 0) return member && { member, electorate };
+    const other = electorate.lease(key, NOTHING_TRIED);
+    return other && { member: other, electorate, failed: true };
   }
 
-  /** Is a session's backend still one of its pool, and does it work? */
-  serves(choice: Choice, ip: string): boolean {
+  /**
+   * How a session's backend does.
+   * @param unanswered The session itself waits for an answer: what others wait for says nothing about it.
+   */
+  standing(choice: Choice, ip: string, unanswered: boolean): Standing {
     const { counters, ticker } = this.context;
-    const { slot } = choice.member;
-    if ((counters.flags(slot) & (DOWN | EJECTED)) !== 0) return false;
-    if (this.#silence.failed(slot, ticker.now)) return false;
+    const { member } = choice;
+    if ((counters.flags(member.slot) & (DOWN | EJECTED)) !== 0) return "gone";
     const electorate = this.#electorate(ip);
-    if (electorate === choice.electorate) return true;
-    if (!electorate?.table.members.some((member) => member.slot === slot)) return false;
-    choice.electorate = electorate;
-    return true;
+    if (electorate !== choice.electorate) {
+      if (!electorate?.table.members.some(({ slot }) => slot === member.slot)) return "gone";
+      choice.electorate = electorate;
+    }
+    return unanswered && this.#silence.failed(member, ticker.now) ? "silent" : "works";
   }
 
   /** A session of this client has begun. */
@@ -80,9 +92,10 @@ export class UdpElection {
   }
 
   /** A backend is about to get a request. */
-  asked({ slot, address, port }: Member): void {
+  asked(member: Member): void {
     const { counters, log, ticker } = this.context;
-    if (!this.#silence.asked(slot, ticker.now)) return;
+    if (!this.#silence.asked(member, ticker.now)) return;
+    const { slot, address, port } = member;
     counters.add(slot, REFUSED);
     log("warning", "a backend doesn't answer: its clients go to others", {
       server: this.#table.name,
@@ -91,16 +104,17 @@ export class UdpElection {
   }
 
   /** A backend has answered. */
-  answered({ slot }: Member): void {
-    this.#silence.answered(slot);
+  answered(member: Member): void {
+    this.#silence.answered(member);
   }
 
   /** A request couldn't be sent to a backend. */
-  unreachable({ slot, address, port }: Member, error: unknown): void {
+  unreachable(member: Member, error: unknown): void {
     if (isOurs(error) || classify(error) === "permission") return;
     const { counters, log, ticker } = this.context;
+    const { slot, address, port } = member;
     counters.add(slot, REFUSED);
-    this.#silence.unreachable(slot, ticker.now);
+    this.#silence.unreachable(member, ticker.now);
     log("warning", "can't send to a backend", {
       server: this.#table.name,
       backend: `${address}:${port}`,
@@ -114,13 +128,22 @@ export class UdpElection {
     return pool === undefined ? undefined : this.pools.get(pool);
   }
 
+  /** The slots of those who have failed; empty as long as all is well. */
+  #failed({ table }: Electorate): readonly number[] {
+    const { ticker: { now } } = this.context;
+    if (!this.#silence.some(now)) return NOTHING_TRIED;
+    return table.members.filter((member) => this.#silence.failed(member, now))
+      .map(({ slot }) => slot);
+  }
+
   /** The backend that the client's other ports are with, if it takes sessions. */
   #usual(ip: string, { table }: Electorate, failed: readonly number[]): Member | undefined {
-    const slot = this.#affinity.get(ip)?.slot;
-    if (slot === undefined || failed.includes(slot) || this.context.counters.flags(slot) !== 0) {
-      return;
-    }
-    return table.members.find((member) => member.slot === slot);
+    const usual = this.#affinity.get(ip);
+    if (usual === undefined || failed.includes(usual.slot)) return undefined;
+    if (this.context.counters.flags(usual.slot) !== 0) return undefined;
+    return table.members.find(({ slot, address, port }) =>
+      slot === usual.slot && address === usual.address && port === usual.port
+    );
   }
 }
 

@@ -51,8 +51,12 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
   readonly slot: number;
   /** Its socket is closed and everything is given back. */
   closed: boolean = false;
+  /** Its last request has no answer yet. */
+  unanswered: boolean = false;
   #requests = 0;
   #responses = 0;
+  /** Its client's next datagram is for another session; it only waits for answers. */
+  #spent = false;
   readonly #to: Deno.NetAddr;
   readonly #host: string;
 
@@ -97,15 +101,16 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
       return false;
     }
     this.#spoke(TX, length);
+    this.unanswered = true;
     const { maxRequests } = home.table.udp;
-    if (++this.#requests === maxRequests) home.spent(this);
+    if (++this.#requests >= maxRequests && maxRequests > 0) this.#spend();
     return true;
   }
 
   /** Relays what the backend answers, until the session closes. Never rejects. */
   async #answers(): Promise<void> {
     const { home, upstream } = this;
-    const buffer = home.spares.take(home.table.udp.bufferBytes + 1);
+    let buffer = home.spares.take(home.table.udp.bufferBytes + 1);
     const breather = new Breather();
     try {
       while (!this.closed) {
@@ -119,6 +124,9 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
           }
         }
         if (breather.due()) await breather.take();
+        if (buffer.length !== home.table.udp.bufferBytes + 1) { // another size is configured now
+          buffer = home.spares.take(home.table.udp.bufferBytes + 1);
+        }
       }
     } catch (error) {
       // closing it ends the receive; anything else ends the session
@@ -135,6 +143,7 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
       if (!this.home.table.udp.followPort) return false;
       this.#to.port = from.port;
     }
+    this.unanswered = false;
     this.home.election.answered(this.member);
     if (data.length < buffer.length) return true;
     this.home.context.counters.add(this.slot, OVERSIZE);
@@ -145,7 +154,17 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
   #delivered(bytes: number): void {
     if (this.closed) return;
     this.#spoke(RX, bytes);
-    if (++this.#responses === this.home.table.udp.maxResponses) this.close();
+    const { maxResponses } = this.home.table.udp;
+    if (++this.#responses < maxResponses || maxResponses === 0) return;
+    if (this.#responses >= this.#requests) return this.close();
+    this.#spend(); // a client that has asked twice gets both answers
+  }
+
+  /** It has sent all that it may, or had all the answers that it may have: it waits for those that are on their way. */
+  #spend(): void {
+    if (this.#spent) return;
+    this.#spent = true;
+    this.home.spent(this);
   }
 
   #spoke(cell: number, bytes: number): void {
@@ -165,8 +184,9 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
 
   /** Called once a tick. */
   sweep(now: number): void {
-    const { draining, table: { udp: { idleMs } } } = this.home;
-    const limitMs = draining ? Math.min(idleMs, DRAIN_IDLE_MS) : idleMs;
+    const { draining, table: { udp: { idleMs, answerMs } } } = this.home;
+    const shorterMs = this.#spent ? answerMs : draining ? DRAIN_IDLE_MS : Infinity;
+    const limitMs = Math.min(idleMs, shorterMs);
     // coarse times are up to a tick old: no session may end early
     if (now - this.touchedAt > limitMs + TICK_MS) this.close();
   }

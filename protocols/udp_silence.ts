@@ -1,3 +1,5 @@
+import type { Member } from "../lib/model.ts";
+
 /** When a backend counts as failed because it doesn't answer. */
 export type SilenceLimits = {
   /** Requests in a row without an answer, over all clients; 0: it never fails. */
@@ -6,7 +8,11 @@ export type SilenceLimits = {
   readonly answerMs: number;
 };
 
-type Asked = {
+/** A backend, as far as it is told from others here: slots are used again. */
+export type Asked = Pick<Member, "slot" | "address" | "port">;
+
+type Record = {
+  readonly backend: Asked;
   unanswered: number;
   /** When the first of them was sent. */
   since: number;
@@ -23,20 +29,17 @@ const HOLD = 2;
  * nobody fails. Pure.
  */
 export class Silence {
-  readonly #bySlot = new Map<number, Asked>();
+  readonly #bySlot = new Map<number, Record>();
   #answers = false;
-  #failing = false;
+  #failingUntil = -Infinity;
 
   /** Nobody has been asked yet. */
   constructor(public limits: SilenceLimits) {}
 
-  /** A request goes to the backend in a slot. True: that it doesn't answer has gone on for too long just now. */
-  asked(slot: number, now: number): boolean {
+  /** A request goes to a backend. True: that it doesn't answer has gone on for too long just now. */
+  asked(backend: Asked, now: number): boolean {
     const { maxUnanswered, answerMs } = this.limits;
-    let one = this.#bySlot.get(slot);
-    if (one === undefined) {
-      this.#bySlot.set(slot, one = { unanswered: 0, since: now, failedUntil: -Infinity });
-    }
+    const one = this.#of(backend) ?? this.#begin(backend, now);
     if (one.unanswered++ === 0) one.since = now;
     const fails = this.#answers && maxUnanswered > 0 && one.unanswered > maxUnanswered &&
       now - one.since >= answerMs && one.failedUntil <= now;
@@ -44,37 +47,46 @@ export class Silence {
     return fails;
   }
 
-  /** The backend in a slot has answered. */
-  answered(slot: number): void {
+  /** A backend has answered. */
+  answered(backend: Asked): void {
     this.#answers = true;
-    const one = this.#bySlot.get(slot);
+    const one = this.#of(backend);
     if (one === undefined) return;
     one.unanswered = 0;
     one.failedUntil = -Infinity;
   }
 
-  /** A request couldn't be sent to the backend in a slot. */
-  unreachable(slot: number, now: number): void {
-    this.asked(slot, now);
-    this.#fail(this.#bySlot.get(slot)!, now);
+  /** A request couldn't be sent to a backend. */
+  unreachable(backend: Asked, now: number): void {
+    this.#fail(this.#of(backend) ?? this.#begin(backend, now), now);
   }
 
-  /** Does the backend in a slot count as failed? */
-  failed(slot: number, now: number): boolean {
-    return this.#failing && (this.#bySlot.get(slot)?.failedUntil ?? -Infinity) > now;
+  /** Does a backend count as failed? */
+  failed(backend: Asked, now: number): boolean {
+    return this.some(now) && (this.#of(backend)?.failedUntil ?? -Infinity) > now;
   }
 
-  /** All slots whose backends count as failed; empty as long as all is well. */
-  all(now: number): number[] {
-    if (!this.#failing) return [];
-    const slots = [...this.#bySlot].filter(([, { failedUntil }]) => failedUntil > now);
-    this.#failing = slots.length > 0;
-    return slots.map(([slot]) => slot);
+  /** May any backend count as failed? */
+  some(now: number): boolean {
+    return this.#failingUntil > now;
   }
 
-  #fail(one: Asked, now: number): void {
+  #of(backend: Asked): Record | undefined {
+    const one = this.#bySlot.get(backend.slot);
+    if (one === undefined || one.backend === backend) return one;
+    const { address, port } = one.backend;
+    return address === backend.address && port === backend.port ? one : undefined;
+  }
+
+  #begin(backend: Asked, now: number): Record {
+    const one = { backend, unanswered: 0, since: now, failedUntil: -Infinity };
+    this.#bySlot.set(backend.slot, one);
+    return one;
+  }
+
+  #fail(one: Record, now: number): void {
     one.failedUntil = now + HOLD * this.limits.answerMs;
     one.unanswered = 0;
-    this.#failing = true;
+    this.#failingUntil = Math.max(this.#failingUntil, one.failedUntil);
   }
 }

@@ -9,7 +9,7 @@ export const udp: Inner = {
     summary:
       'Of a server with `protocol = "udp"`: a session is what one client, an address and a port, exchanges with ' +
       "one backend. It ends when it has been silent for `client_idle_timeout` or `backend_idle_timeout`, in both directions, " +
-      "which is a minute where neither is given. More in [udp.md](udp.md).",
+      "which is a minute where neither is given, 10 seconds with `max_responses`. More in [udp.md](udp.md).",
     keys: {
       max_requests: whole(
         "Datagrams of a client after which the next one is balanced anew; 0 is no limit. With 1, and max_responses 0, " +
@@ -17,7 +17,7 @@ export const udp: Inner = {
         0,
       ).default(0),
       max_responses: whole(
-        "Datagrams of a backend after which a session ends; 0 is no limit. With 1, and max_requests 1, each datagram is balanced by itself and answered.",
+        "Datagrams of a backend after which a session ends, when its client waits for no other; 0 is no limit. With 1, and max_requests 1, each datagram is balanced by itself and answered.",
         0,
       ).default(0),
       transparent: flag(

@@ -6,8 +6,9 @@ import type { ReadRoutes } from "./routes.ts";
 import type { Path, Report } from "./report.ts";
 import type { UdpKeys } from "./schema_udp.ts";
 
-/** Longest silence where neither idle timeout says else. */
+/** Longest silence where neither idle timeout says else: of sessions that go on, and of questions with answers. */
 const IDLE_MS = 60_000;
+const ASKING_IDLE_MS = 10_000;
 
 /** Sections that need a connection, and what to do without one. */
 const CONNECTED: Readonly<Record<string, string>> = {
@@ -42,7 +43,7 @@ export function udpOf(
   refuseHellos(routes, path, report);
   const keys = (read?.values ?? {}) as Partial<UdpKeys>;
   return {
-    idleMs: idleMs || IDLE_MS,
+    idleMs: idleMs || (keys.max_responses ? ASKING_IDLE_MS : IDLE_MS),
     maxRequests: keys.max_requests ?? 0,
     maxResponses: keys.max_responses ?? 0,
     maxSessions: keys.max_sessions ?? 4096,

@@ -110,8 +110,12 @@ export const OVERSIZE = 24;
 export const UNSENT = 25;
 /** Server: sessions of datagrams that ended to make room for others. */
 export const EVICTED = 26;
+/** Process: sessions of datagrams now. */
+export const DATAGRAM_SESSIONS = 27;
 /** Cells that say how many there are now: a dead worker's don't count any more. */
-export const GAUGES: readonly number[] = [ACTIVE, UNFINISHED, GUARDED];
+export const GAUGES: readonly number[] = [
+  ...[ACTIVE, UNFINISHED, GUARDED, DATAGRAM_SESSIONS],
+];
 
 /** Where each region starts, in bytes, for a number of rows. */
 export type Regions = {

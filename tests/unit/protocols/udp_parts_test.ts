@@ -9,16 +9,19 @@ import { counters, member } from "../../support/members.ts";
 
 Deno.test("HalfPlaces: two sessions share one place, and none is left over", () => {
   const counts = counters();
-  counts.capacity = 2;
+  counts.capacity = 4;
   const places = new HalfPlaces(counts);
   const taken = Array.from({ length: 6 }, () => places.take());
-  assert.deepEqual(taken, [true, true, true, true, false, false]);
+  assert.deepEqual(taken, [true, true, true, true, false, false], "half of the places");
+  assert.equal(new HalfPlaces(counts).take(), false, "of all servers together");
   assert.equal(counts.active(PROCESS_SLOT), 2);
   const left = [4, 3, 2, 1].map(() => {
     places.give();
     return counts.active(PROCESS_SLOT);
   });
   assert.deepEqual(left, [2, 1, 1, 0]);
+  while (counts.take(PROCESS_SLOT, counts.capacity));
+  assert.equal(places.take(), false, "connections have them all");
 });
 
 Deno.test("Affinity: an address keeps its backend while it has a session", () => {

@@ -163,6 +163,79 @@ Deno.test("udp: after max_responses a session ends, exactly then", async () => {
   assert.equal(plane.count(TOTAL), 2);
 });
 
+Deno.test("udp: a client that asks twice at once gets both answers, with max_responses = 1 as well", async () => {
+  await using backend = named("one");
+  await using plane = balanced([backend], { maxResponses: 1 });
+  await using client = new UdpPeer();
+  for (let i = 0; i < 20; i++) {
+    await Promise.all([client.send("A", plane.port), client.send("AAAA", plane.port)]);
+    assert.deepEqual([await client.next(), await client.next()].sort(), ["one A", "one AAAA"]);
+  }
+  await plane.idle(1_000);
+});
+
+Deno.test("udp: a session that only waits for answers waits no longer than one may take", async () => {
+  await using backend = new UdpPeer();
+  await using plane = balanced([backend], { maxRequests: 2, answerMs: 300 });
+  await using client = new UdpPeer();
+  for (let i = 0; i < 10; i++) await client.send("x", plane.port);
+  await until(() => plane.sessions === 5);
+  await plane.idle(2_000);
+});
+
+Deno.test("udp: a reload that lowers limits holds for sessions that are past them", async () => {
+  await using backend = named("one");
+  await using plane = balanced([backend], { whenFull: "evict" });
+  await using stack = new AsyncDisposableStack();
+  const clients = Array.from({ length: 8 }, () => stack.use(new UdpPeer()));
+  for (const client of clients) for (let i = 0; i < 3; i++) await client.ask("x", plane.port);
+  serve(plane, { whenFull: "evict", maxSessions: 3, maxRequests: 2 });
+  const newcomer = stack.use(new UdpPeer());
+  assert.equal(await newcomer.ask("x", plane.port), "one x");
+  assert.equal(plane.sessions, 3);
+  const [known] = clients.slice(-1);
+  const sockets = () => new Set(backend.got.map(({ from }) => from.port)).size;
+  const before = sockets();
+  for (let i = 0; i < 2; i++) assert.equal(await known!.ask("x", plane.port), "one x");
+  assert.equal(sockets(), before + 1, "its session was over with the first of them");
+});
+
+Deno.test("udp: who isn't allowed any more after a reload loses its session", async () => {
+  await using backend = named("one");
+  await using plane = balanced([backend]);
+  await using client = new UdpPeer();
+  await client.ask("x", plane.port);
+  serve(plane, {}, { access: { allowByDefault: false, rules: [] } });
+  assert.equal(plane.sessions, 0);
+});
+
+Deno.test("udp: a longer buffer_size holds for the answers of sessions that are there", async () => {
+  await using backend = new UdpPeer((text) => [text]);
+  await using plane = balanced([backend], { bufferBytes: 512 });
+  await using client = new UdpPeer();
+  await client.ask("x", plane.port);
+  serve(plane, { bufferBytes: 2_000 });
+  for (let i = 0; i < 2; i++) await client.ask("x", plane.port); // what is awaited already has the old size
+  const long = "a".repeat(2_000);
+  assert.equal(await client.ask(long, plane.port), long);
+});
+
+Deno.test("udp: a client who is answered stays, whatever others don't get answered", async () => {
+  const deaf = (name: string) => new UdpPeer((text) => text === "junk" ? [] : [`${name} ${text}`]);
+  await using one = deaf("one");
+  await using two = deaf("two");
+  await using plane = balanced([one, two], { maxUnanswered: 3, answerMs: 200 });
+  await using client = new UdpPeer();
+  await using attacker = new UdpPeer();
+  const first = await client.ask("x", plane.port);
+  for (let i = 0; i < 30; i++) {
+    await attacker.send("junk", plane.port);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    if (i % 10 === 9) assert.equal(await client.ask("x", plane.port), first);
+  }
+  assert.equal(plane.count(TOTAL) > 2, true, "the attacker itself was led elsewhere");
+});
+
 Deno.test("udp: max_requests = 1 is fire and forget: each datagram by itself, no answers, no sessions", async () => {
   await using one = named("one");
   await using two = named("two");
@@ -229,7 +302,7 @@ Deno.test("udp: with when_full = evict the session that was silent for longest m
 Deno.test("udp: the process's limit of sessions counts two of them as one", async () => {
   await using backend = named("one");
   await using plane = balanced([backend]);
-  plane.counters.capacity = 2;
+  plane.counters.capacity = 4;
   await using stack = new AsyncDisposableStack();
   const clients = Array.from({ length: 6 }, () => stack.use(new UdpPeer()));
   const answers = [];
@@ -332,13 +405,23 @@ Deno.test("udp: a backend that has stopped answering loses its clients to others
 
 Deno.test("udp: where all have failed, clients stay where they are", async () => {
   let dead = false;
-  await using one = new UdpPeer((text) => dead ? [] : [text]);
-  await using plane = balanced([one], { maxUnanswered: 2, answerMs: 100 });
-  await using client = new UdpPeer();
-  await client.ask("x", plane.port);
+  const answer = (text: string) => dead ? [] : [text];
+  await using one = new UdpPeer(answer);
+  await using two = new UdpPeer(answer);
+  await using plane = balanced([one, two], { maxUnanswered: 2, answerMs: 100 });
+  await using stack = new AsyncDisposableStack();
+  const others = [stack.use(new UdpPeer()), stack.use(new UdpPeer())];
+  const client = stack.use(new UdpPeer());
+  for (const each of [client, ...others]) await each.ask("x", plane.port);
   dead = true;
-  for (let i = 0; i < 10; i++) await client.ask("y", plane.port, 50);
-  assert.equal(plane.count(TOTAL), 1, "the same session");
+  const failed = () =>
+    plane.count(REFUSED, BACKEND_SLOT) + plane.count(REFUSED, BACKEND_SLOT + 1) === 2;
+  for (let i = 0; i < 100 && !failed(); i++) {
+    for (const each of others) await each.ask("y", plane.port, 20);
+  }
+  const before = plane.count(TOTAL);
+  for (let i = 0; i < 5; i++) await client.ask("y", plane.port, 10);
+  assert.equal(plane.count(TOTAL), before, "the same session");
   dead = false;
   assert.equal(await client.ask("z", plane.port), "z");
 });
@@ -373,7 +456,10 @@ Deno.test("udp: a new table holds from the next datagram on, without a new socke
   await using plane = balanced([backend], { bufferBytes: 512 });
   await using client = new UdpPeer();
   await client.ask("x", plane.port);
-  serve(plane, { bufferBytes: 2_000 }, { access: { allowByDefault: false, rules: [] } });
+  const rules = [{ allow: true, cidr: "127.0.0.1/32" }];
+  serve(plane, { bufferBytes: 2_000, maxSessions: 1 }, {
+    access: { allowByDefault: false, rules },
+  });
   assert.equal(await client.ask("y", plane.port), "y", "a session goes on");
   await using newcomer = new UdpPeer();
   assert.equal(await newcomer.ask("z", plane.port, 100), undefined);
