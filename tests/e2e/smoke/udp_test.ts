@@ -54,6 +54,8 @@ Deno.test("datagrams are balanced over two workers' servers, beside TCP on the s
     const [a, b] = [stack.use(new UdpPeer()), stack.use(new UdpPeer())];
     const said = [await a.ask("x", twixt.port(name)), await b.ask("x", twixt.port(name))];
     assert.deepEqual(said.sort(), ["one x", "two x"], name);
+    // an answer is counted when it has left, which its client may see first
+    await until(async () => (await twixt.stats(name)).rx_total === 10, 2_000, "the count of bytes");
     const { active_connections, rx_total, tx_total, backends } = await twixt.stats(name);
     assert.deepEqual({ active_connections, rx_total, tx_total }, {
       ...{ active_connections: 2, rx_total: 10, tx_total: 2 },
