@@ -150,6 +150,7 @@ export async function startBalancer(
     setCapacity(balancer, config, log);
     tellOfReceiveBuffer(config, facts, log);
     await takeover?.complete();
+    kernel.takenOver();
   } catch (error) {
     // clients that have come already are served to their end: they needn't know that this process came too early
     const enough = new AbortController();

@@ -1,4 +1,5 @@
 /** `forward = "kernel"` and `udp.transparent`: who forwards a server's packets, and what the kernel can't do. */
+import type { ServerSpec } from "../model.ts";
 import type { Forward } from "../udp_spec.ts";
 import { quote } from "./issues.ts";
 import { isTable, type Table } from "./read.ts";
@@ -76,4 +77,27 @@ export function refuseStrategy(strategy: string, at: Path, report: Report): void
   if (KERNEL_STRATEGIES.includes(strategy)) return;
   const hint = `it needs counts that the kernel hasn't; one of ${KERNEL_STRATEGIES.join(", ")}`;
   report.error(at, `${quote(strategy)} can't be had with the kernel forwarding\n${hint}`);
+}
+
+/**
+ * Reports servers on all addresses that the kernel forwards, where another listener has one of them: its packets would go
+ * to the former, since the kernel looks at no listener.
+ * @param binds Who binds where, by `PROTOCOL HOSTNAME PORT`.
+ */
+export function refuseOverlaps(
+  servers: Iterable<ServerSpec>,
+  binds: ReadonlyMap<string, string>,
+  report: Report,
+): void {
+  for (const { name, forward, protocol, bind } of servers) {
+    if (forward === undefined || !["::", "0.0.0.0"].includes(bind.hostname)) continue;
+    const others = [...binds].filter(([key]) =>
+      key.startsWith(`${protocol} `) && key.endsWith(` ${bind.port}`) &&
+      key !== `${protocol} ${bind.hostname} ${bind.port}`
+    );
+    for (const [, owner] of others) {
+      const text = `${quote(bind.text)} would take what is for ${owner}, which has the same port`;
+      report.error(["servers", name, "bind"], `${text}\nbind one address, or another port`);
+    }
+  }
 }

@@ -2,7 +2,7 @@ import { ConfigError, type Problem } from "../errors.ts";
 import type { ApiSpec, Config, ConfigDocument, PoolSpec, Section, ServerSpec } from "../model.ts";
 import type { AcmeSpec } from "../tls_model.ts";
 import { showDefaults, showPool } from "./document.ts";
-import { refuseStrategy } from "./forward.ts";
+import { refuseOverlaps, refuseStrategy } from "./forward.ts";
 import { merge, type Merged } from "./include.ts";
 import { type ConfigText, type Format, parseText } from "./parse.ts";
 import { type Kinds, PoolReader } from "./pool.ts";
@@ -224,6 +224,7 @@ function readServers(
       if (strategy !== undefined) refuseStrategy(strategy, at, report);
     }
   }
+  refuseOverlaps(specs.values(), around.binds, report);
   for (const name of pools.specs.keys()) {
     if (!used.has(name)) report.warn(["pools", name], "no server leads to it");
   }

@@ -27,7 +27,8 @@ export function flowsBy(run: RunProgram): Flows {
     const { code, ended, stdout, stderr } = await runAdmin(run, ["conntrack", ...args]);
     // it fails where there was nothing to do
     if (code !== 0 && !/ 0 flow entries have been/.test(stderr)) {
-      throw new Error(`conntrack says: ${stderr.trim() || `it ended with ${ended ?? code}`}`);
+      const why = ended ?? (stderr.trim() || `it ended with ${code}`);
+      throw new Error(`conntrack: ${why}`);
     }
     return `${stdout}\n${stderr}`;
   };
@@ -38,7 +39,9 @@ export function flowsBy(run: RunProgram): Flows {
     },
     countOpen: async (filter) => {
       const wanted = filtering({ ...filter, protocol: "tcp" });
-      const said = await Promise.all(wanted.map((args) => conntrack(["-L", ...args])));
+      const said = await Promise.all(
+        wanted.map((args) => conntrack(["-L", ...args, "--state", "ESTABLISHED"])),
+      );
       return said.reduce((sum, text) => sum + openIn(text), 0);
     },
   };
@@ -51,9 +54,10 @@ function filtering({ protocol, port, address, backend }: FlowFilter): string[][]
   return families.map((family) => [
     ...["-f", family, "-p", protocol, "--orig-port-dst", String(port)],
     ...address === undefined ? [] : ["--orig-dst", address],
-    ...backend === undefined
-      ? []
-      : ["--reply-src", backend.address, "--reply-port-src", String(backend.port)],
+    ...backend === undefined ? [] : [
+      "--dst-nat", // not those that were begun with the backend itself
+      ...["--reply-src", backend.address, "--reply-port-src", String(backend.port)],
+    ],
   ]);
 }
 

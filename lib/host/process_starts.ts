@@ -19,23 +19,25 @@ for pid in "$@"; do
   case "$rest" in Z* | X*) continue ;; esac
   echo "$pid $(echo "$rest" | cut -d ' ' -f 20)"
 done
+echo end
 `;
 
 const LIMIT_MS = 5_000;
 
-/** Asks about these processes. It never throws: nobody runs where nobody can tell. */
+/** Asks about these processes. It never throws: undefined where nobody has told, which isn't that nobody runs. */
 export async function processStarts(
   run: RunProgram,
   pids: readonly number[],
-): Promise<ProcessStarts> {
+): Promise<ProcessStarts | undefined> {
   using limit = new TimeLimit(LIMIT_MS);
   const argv = ["sh", "-c", SCRIPT, "sh", ...pids.map(String)];
   const ran = await run(argv, limit.signal).catch(() => undefined);
   return parseStarts(ran?.stdout ?? "");
 }
 
-/** Reads what the script prints. Pure. */
-export function parseStarts(text: string): ProcessStarts {
+/** Reads what the script prints; undefined where that isn't all of it. Pure. */
+export function parseStarts(text: string): ProcessStarts | undefined {
+  if (!text.endsWith("end\n")) return undefined;
   const [first = "", ...lines] = text.split("\n");
   const found = lines.map((line) => /^(\d+) (\d+)$/.exec(line)).filter((each) => each !== null);
   return {

@@ -1,4 +1,4 @@
-import type { Nft } from "../host/nft.ts";
+import { type Nft, NftError } from "../host/nft.ts";
 import type { ProcessStarts } from "../host/process_starts.ts";
 import { type Listed, parseListing } from "./listing.ts";
 import { markOf, type Owner, type Standing, standingOf } from "./owner.ts";
@@ -8,7 +8,7 @@ export type ClaimsOptions = {
   readonly nft: Nft;
   /** The number of this process. */
   readonly pid: number;
-  readonly processStarts: (pids: readonly number[]) => Promise<ProcessStarts>;
+  readonly processStarts: (pids: readonly number[]) => Promise<ProcessStarts | undefined>;
 };
 
 /** A table in the kernel, and how its owner stands to this process. */
@@ -34,9 +34,9 @@ export class Claims {
     const pids = [...listed.values()].flatMap(({ owner }) =>
       owner?.namespace === own.namespace && owner.pid !== own.pid ? [owner.pid] : []
     );
-    const { starts } = pids.length === 0
-      ? { starts: new Map<number, number>() }
-      : await this.options.processStarts([...new Set(pids)]);
+    const starts = pids.length === 0
+      ? new Map<number, number>()
+      : (await this.options.processStarts([...new Set(pids)]))?.starts;
     return new Map(
       [...listed].map(([name, table]) => [
         name,
@@ -46,12 +46,18 @@ export class Claims {
   }
 
   #self(): Promise<Owner> {
-    return this.#own ??= this.#ask();
+    return this.#own ??= this.#ask().catch((error) => {
+      this.#own = undefined; // the next one asks again
+      throw error;
+    });
   }
 
   async #ask(): Promise<Owner> {
     const { pid } = this.options;
-    const { namespace, starts } = await this.options.processStarts([pid]);
-    return { namespace, pid, startedAt: starts.get(pid) ?? 0 };
+    const { namespace, starts } = await this.options.processStarts([pid]) ?? {};
+    const startedAt = starts?.get(pid);
+    if (namespace !== undefined && startedAt !== undefined) return { namespace, pid, startedAt };
+    const hint = "it needs sh, and /proc";
+    throw new NftError("this process can't be told from others", hint);
   }
 }

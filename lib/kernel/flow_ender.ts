@@ -2,9 +2,10 @@ import { messageOf } from "../errors.ts";
 import type { Flows } from "../host/conntrack.ts";
 import { MissingProgramError } from "../host/program.ts";
 import type { Log } from "../log.ts";
-import type { Member, ServerTable } from "../model.ts";
+import type { ServerTable } from "../model.ts";
 import { addressOf, familiesOf } from "./bind_rules.ts";
 import { familyOf } from "./expressions.ts";
+import type { Place } from "./names.ts";
 
 /** What {@link FlowEnder} works with. */
 export type FlowEnderOptions = {
@@ -29,7 +30,7 @@ export class FlowEnder {
   constructor(readonly options: FlowEnderOptions) {}
 
   /** Those of a server with one backend. */
-  async endOn(server: ServerTable, { address, port }: Member): Promise<void> {
+  async endOn(server: ServerTable, { address, port }: Place): Promise<void> {
     const own = addressOf(server);
     const filter = {
       protocol: server.protocol,
@@ -51,12 +52,20 @@ export class FlowEnder {
     }
   }
 
-  /** TCP connections of a server that are open; 0 where nobody can tell. */
+  /**
+   * TCP connections of a server that are open: 0 where there is no program that could tell, and at least one where it
+   * didn't tell this time.
+   */
   async countOpen(server: Ended): Promise<number> {
     if (server.protocol === "udp") return 0;
     const own = addressOf(server);
     const filter = { port: server.port, ...own === undefined ? {} : { address: own } };
-    return await this.#attempt(() => this.options.flows.countOpen(filter)) ?? 0;
+    try {
+      return await this.options.flows.countOpen(filter);
+    } catch (error) {
+      this.#tell(error);
+      return error instanceof MissingProgramError ? 0 : 1;
+    }
   }
 
   #addresses(server: Ended): readonly string[] {
@@ -70,16 +79,20 @@ export class FlowEnder {
     try {
       return await act();
     } catch (error) {
-      const missing = error instanceof MissingProgramError;
-      const why = missing ? "there is no program conntrack" : messageOf(error);
-      if (why === this.#told) return undefined;
-      this.#told = why;
-      const hint = missing ? { hint: "apt-get install -y conntrack" } : {};
-      this.options.log.warning(
-        "connections that the kernel forwards can't be ended: they stay with their backends",
-        { why, ...hint },
-      );
+      this.#tell(error);
       return undefined;
     }
+  }
+
+  #tell(error: unknown): void {
+    const missing = error instanceof MissingProgramError;
+    const why = missing ? "there is no program conntrack" : messageOf(error);
+    if (why === this.#told) return;
+    this.#told = why;
+    const hint = missing ? { hint: "apt-get install -y conntrack" } : {};
+    this.options.log.warning(
+      "connections that the kernel forwards can't be ended or counted: they stay with their backends",
+      { why, ...hint },
+    );
   }
 }

@@ -10,9 +10,9 @@ import type { PoolTable, ServerTable } from "../model.ts";
 import type { Counters } from "../stats/counters.ts";
 import { Turns } from "../turns.ts";
 import { Advice } from "./advice.ts";
-import { Claims } from "./claims.ts";
+import { type Claimed, Claims } from "./claims.ts";
 import { FlowEnder } from "./flow_ender.ts";
-import { tableName } from "./names.ts";
+import { backendsIn, tableName } from "./names.ts";
 import { sweepTables } from "./sweep.ts";
 import { KernelTable } from "./table.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -50,11 +50,14 @@ export class Forwarder {
   readonly #turns = new Turns();
   readonly #end = new AbortController();
   #looping: Promise<void> | undefined;
+  /** Another process may go on serving, should this one fail. */
+  #taking: boolean;
   #readAt = 0;
 
   /** Runs nothing yet. */
   constructor(readonly options: ForwarderOptions) {
-    const { run, pid, addresses, clock, log } = options;
+    const { run, pid, addresses, clock, log, predecessor } = options;
+    this.#taking = predecessor !== undefined;
     const nft = this.#nft = nftBy(run);
     const starts = (pids: readonly number[]) => processStarts(run, pids);
     const claims = this.#claims = new Claims({ nft, pid, processStarts: starts });
@@ -72,6 +75,17 @@ export class Forwarder {
     return this.#turns.next(() =>
       sweepTables({ nft: this.#nft, claims: this.#claims, flows: this.#flows, log })
     );
+  }
+
+  /** The process that was to be taken over from serves no longer: its tables are this one's for good. */
+  takenOver(): void {
+    this.#taking = false;
+  }
+
+  /** While a takeover may fail: leaves the predecessor's tables in the kernel, where they serve, for it to take back. */
+  #handBack(tables: Iterable<KernelTable>): void {
+    if (!this.#taking) return;
+    for (const table of tables) if (table.inherited) table.holder = "process";
   }
 
   /** Is the kernel in line with everything that holds now? */
@@ -109,6 +123,7 @@ export class Forwarder {
       const { tables } = this.#upkeep;
       const table = tables.get(name);
       tables.delete(name);
+      if (table !== undefined) this.#handBack([table]);
       if (table === undefined || table.lost) return;
       await this.#upkeep.attempt("leave", () => this.#upkeep.leave(table, abort || undefined));
     });
@@ -118,7 +133,8 @@ export class Forwarder {
   cut(slots: readonly number[], all: boolean): void {
     if (!all) return;
     void this.#turns.next(async () => {
-      for (const { server, members } of this.#upkeep.own()) {
+      for (const { server, members, lost } of this.#upkeep.tables.values()) {
+        if (lost) continue;
         for (const member of members.filter(({ slot }) => slots.includes(slot))) {
           await this.#flows.endOn(server, member);
         }
@@ -140,6 +156,7 @@ export class Forwarder {
     const upkeep = this.#upkeep;
     if (upkeep.all().length === 0) return;
     await this.#turns.next(async () => {
+      this.#handBack(upkeep.all());
       await upkeep.attempt("read", () => upkeep.read()); // another process may have taken over
       for (const table of upkeep.own()) table.withdraw();
       await upkeep.look();
@@ -159,6 +176,7 @@ export class Forwarder {
     this.#end.abort();
     await this.#looping;
     await this.#turns.next(async () => {
+      this.#handBack(this.#upkeep.all());
       for (const table of this.#upkeep.own()) {
         await this.#upkeep.remove(table).catch(() => {}); // another process has it by now
       }
@@ -180,17 +198,20 @@ export class Forwarder {
   async #begin(server: ServerTable, before: KernelTable | undefined): Promise<void> {
     const upkeep = this.#upkeep;
     const known = await this.#refuseTaken(server);
+    const old = known === undefined ? [] : backendsIn(known.counts);
     const table = new KernelTable(server, {
       nft: this.#nft,
       counters: this.options.counters,
       mark: await this.#claims.mark(),
     });
     table.pool = this.#poolOf(server);
+    table.inherited = known?.standing === "runs";
     await table.take();
     for (const other of upkeep.all()) if (other.name === table.name) other.holder = "server";
     upkeep.tables.set(server.name, table);
     // what clients had with this host before would never be led to a backend
-    if (server.protocol === "udp" && !known) await this.#flows.endAll(server);
+    if (server.protocol === "udp" && known === undefined) await this.#flows.endAll(server);
+    await upkeep.endFlows(table, old);
     if (before !== undefined && !before.lost) {
       await upkeep.attempt("leave", () => upkeep.leave(before));
     }
@@ -215,14 +236,14 @@ export class Forwarder {
   }
 
   /** Is there a table for the address already? @throws StartError where it is another process's that runs. */
-  async #refuseTaken(server: ServerTable): Promise<boolean> {
+  async #refuseTaken(server: ServerTable): Promise<Claimed | undefined> {
     const claimed = (await this.#claims.list()).get(tableName(server));
     if (claimed?.standing === "runs" && claimed.owner?.pid !== this.options.predecessor) {
       const text = `server "${server.name}" can't be forwarded by the kernel: process ` +
         `${claimed.owner?.pid} does so already`;
       throw new StartError(text, "choose another bind, or end that process");
     }
-    return claimed !== undefined;
+    return claimed;
   }
 
   async #loop(): Promise<void> {

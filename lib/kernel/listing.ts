@@ -31,6 +31,7 @@ export function parseListing(text: string): Map<string, Listed> {
 
 /** What was counted since. One that has begun anew meanwhile has counted all of it since. */
 export function countedSince(before: Count | undefined, now: Count): Count {
-  if (before === undefined || now.packets < before.packets) return now;
+  if (before === undefined) return now;
+  if (now.packets < before.packets || now.bytes < before.bytes) return now;
   return { packets: now.packets - before.packets, bytes: now.bytes - before.bytes };
 }

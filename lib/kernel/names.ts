@@ -1,4 +1,5 @@
 /** What things in the kernel are called. Pure. */
+import { parseIPv4 } from "../address.ts";
 import type { Member, ServerTable } from "../model.ts";
 
 /** What our tables' names begin with; nothing else in the kernel is ours. */
@@ -29,9 +30,22 @@ export function parseTableName(
     : { protocol: protocol as ServerTable["protocol"], port: Number(port) };
 }
 
+/** Where a backend is. */
+export type Place = Pick<Member, "address" | "port">;
+
 /** The chain of a backend, and the end of its counters' names. */
-export function backendName({ address, port }: Pick<Member, "address" | "port">): string {
+export function backendName({ address, port }: Place): string {
   return `to_${word(address)}_${port}`;
+}
+
+/** The backends that a table's counters tell of. */
+export function backendsIn(counts: ReadonlyMap<string, unknown>): Place[] {
+  return [...counts.keys()].map((name) => /^sessions_to_(.+)_(\d+)$/.exec(name))
+    .filter((found) => found !== null)
+    .map(([, word = "", port]) => ({
+      address: parseIPv4(word) >= 0 ? word : word.replaceAll(".", ":"),
+      port: Number(port),
+    }));
 }
 
 function word(address: string): string {

@@ -27,14 +27,15 @@ export function parseMark(name: string): Owner | undefined {
 
 /**
  * How an owner stands to `own`.
- * @param starts When the processes started that run, by number.
+ * @param starts When the processes started that run, by number; undefined where nobody could tell: then all do.
  */
 export function standingOf(
   owner: Owner | undefined,
   own: Owner,
-  starts: ReadonlyMap<number, number>,
+  starts: ReadonlyMap<number, number> | undefined,
 ): Standing {
   if (owner?.namespace !== own.namespace) return "elsewhere";
   if (owner.pid === own.pid && owner.startedAt === own.startedAt) return "own";
+  if (starts === undefined) return "runs";
   return starts.get(owner.pid) === owner.startedAt ? "runs" : "dead";
 }

@@ -1,4 +1,4 @@
-import { unmap } from "../address.ts";
+import { canonicalIp, unmap } from "../address.ts";
 import type { Nft } from "../host/nft.ts";
 import type { Member, PoolTable, ServerTable } from "../model.ts";
 import type { Counters } from "../stats/counters.ts";
@@ -35,6 +35,12 @@ export class KernelTable {
   #seen: readonly unknown[] = [];
   #last = new Map<string, Count>();
   #down = new Set<string>();
+  /** A change has failed: what is in the kernel may be something else than we believe. */
+  #doubtful = false;
+  /** Its server has gone, and its slots may be others'. */
+  retired = false;
+  /** It was written into the place of the running process's that is taken over from. */
+  inherited = false;
   /** Whose the table is now: this server's, another server's of ours, another process's. */
   holder: "own" | "server" | "process" = "own";
 
@@ -83,6 +89,7 @@ export class KernelTable {
     const ruleset = rulesetOf(facts);
     await this.options.nft.apply(replacing(ruleset, this.options.mark));
     this.holder = "own";
+    this.#doubtful = false;
     this.#last.clear();
     this.#done(ruleset, facts, looked);
   }
@@ -94,12 +101,21 @@ export class KernelTable {
     const looked = this.#look();
     const facts = this.#facts();
     const ruleset = rulesetOf(facts);
-    if (JSON.stringify(ruleset) !== before.text) {
-      await this.options.nft.apply(changing(before.ruleset, ruleset, this.options.mark));
+    if (JSON.stringify(ruleset) !== before.text || this.#doubtful) {
+      await this.#change(before.ruleset, ruleset);
     }
     const changed = this.#changed(before.facts.members, facts.members);
     this.#done(ruleset, facts, looked);
     return changed;
+  }
+
+  async #change(before: Ruleset, after: Ruleset): Promise<void> {
+    const { nft, mark } = this.options;
+    const anew = this.#doubtful;
+    this.#doubtful = true;
+    await nft.apply(anew ? replacing(after, mark) : changing(before, after, mark));
+    this.#doubtful = false;
+    if (anew) this.#last.clear();
   }
 
   /** Removes it, if it is ours. @throws NftError where it isn't any more. */
@@ -112,6 +128,7 @@ export class KernelTable {
 
   /** Adds what the kernel has counted since to the counters that everybody reads. */
   count(counts: ReadonlyMap<string, Count>): void {
+    if (this.retired) return;
     const { counters } = this.options;
     const { slot } = this.server;
     const refusals = [[DENIED_COUNTER, DENIED], [NO_BACKEND_COUNTER, NO_BACKEND]] as const;
@@ -193,9 +210,10 @@ export class KernelTable {
 function membersOf(pool: Pick<PoolTable, "members"> | undefined): Member[] {
   const places = new Map<string, Member>();
   for (const member of pool?.members ?? []) {
-    const plain = { ...member, address: unmap(member.address) };
+    if (member.address.includes("%")) continue;
+    const plain = { ...member, address: canonicalIp(unmap(member.address)) };
     const name = backendName(plain);
-    if (!plain.address.includes("%") && !places.has(name)) places.set(name, plain);
+    if (!places.has(name)) places.set(name, plain);
   }
   return [...places.values()];
 }

@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { Advice } from "./advice.ts";
 import type { Claimed, Claims } from "./claims.ts";
 import type { FlowEnder } from "./flow_ender.ts";
+import { backendName, type Place } from "./names.ts";
 import type { KernelTable } from "./table.ts";
 
 /** What {@link Upkeep} works with. */
@@ -64,6 +65,16 @@ export class Upkeep {
     advice.leadsTo(server, table.members);
   }
 
+  /** Ends the connections with those of these backends that the table doesn't know: its server's are others now. */
+  async endFlows(table: KernelTable, backends: readonly Place[]): Promise<void> {
+    const { server } = table;
+    if (server.protocol !== "udp" && server.onRemove !== "close") return;
+    const known = new Set(table.members.map(backendName));
+    for (const backend of backends) {
+      if (!known.has(backendName(backend))) await this.options.flows.endOn(server, backend);
+    }
+  }
+
   /** Reads what the kernel has counted, and writes anew what somebody has removed. @throws NftError */
   async read(): Promise<void> {
     const claimed = await this.options.claims.list();
@@ -95,8 +106,10 @@ export class Upkeep {
 
   /** Lets a table take no new sessions, and removes it when its last one has ended, or at once. @throws NftError */
   async leave(table: KernelTable, atOnce = table.server.protocol === "udp"): Promise<void> {
-    table.withdraw();
     this.leaving.add(table);
+    await this.read().catch(() => {}); // what it has counted so far is its server's
+    table.retired = true;
+    table.withdraw();
     if (!atOnce) return await this.sync(table);
     await this.remove(table);
     this.leaving.delete(table);

@@ -61,6 +61,33 @@ Deno.test("kernel: a takeover loses nobody, and what is open stays open", option
 });
 
 Deno.test(
+  "kernel: a takeover that fails harms nobody: the old process goes on",
+  options,
+  async () => {
+    await using networks = await Networks.make(1);
+    const client = await networks.client();
+    await networks.backend(1);
+    await using old = await start(networks, { web: web([backendAt(1)]) });
+    await client.do("hold");
+    await client.do("load");
+    old.signal("SIGSTOP"); // it doesn't answer, so that nobody can take over from it
+    try {
+      await assert.rejects(old.takeover(), /doesn't yield its service; it goes on/);
+    } finally {
+      old.signal("SIGCONT");
+    }
+    await pause(1_500);
+    const { served, failures } = await client.do("unload");
+    assert.deepEqual(failures, [], old.text());
+    console.log(`a takeover that fails: ${served} clients served throughout`);
+    assert.equal(await client.do("say"), "hello");
+    assert.deepEqual(await tables(networks), ["twixt_tcp_80_any"]);
+    old.signal("SIGTERM");
+    await until(async () => (await tables(networks)).length === 0, 40_000, "the end of its table");
+  },
+);
+
+Deno.test(
   "kernel: a reload leaves what is equal alone, and takes a server from workers to the kernel and back",
   options,
   async () => {

@@ -29,6 +29,8 @@ export class FakeKernel {
   /** When processes started, by number; they run. */
   readonly starts = new Map<number, number>();
   namespace = "7";
+  /** Nobody tells which processes run. */
+  mute = false;
   /** What conntrack lists. */
   flows = "";
   readonly sysctls = new Map<string, string>();
@@ -55,7 +57,8 @@ export class FakeKernel {
     sh: (args) => {
       const pids = args.slice(3).map(Number).filter((pid) => this.starts.has(pid));
       const lines = pids.map((pid) => `${pid} ${this.starts.get(pid)}`);
-      return said([`pid:[${this.namespace}]`, ...lines, ""].join("\n"));
+      if (this.mute) return said("");
+      return said([`pid:[${this.namespace}]`, ...lines, "end", ""].join("\n"));
     },
     sysctl: (args) => said(`${this.sysctls.get(args[1]!) ?? "1"}\n`),
   };

@@ -38,8 +38,8 @@ Deno.test("flowsBy() asks for both versions of IP unless an address says which, 
   assert.deepEqual(asked, [
     "conntrack -D -f ipv4 -p udp --orig-port-dst 53",
     "conntrack -D -f ipv6 -p udp --orig-port-dst 53",
-    "conntrack -D -f ipv6 -p udp --orig-port-dst 53 --reply-src fd00::2 --reply-port-src 8053",
-    "conntrack -L -f ipv4 -p tcp --orig-port-dst 80 --orig-dst 10.0.0.1",
+    "conntrack -D -f ipv6 -p udp --orig-port-dst 53 --dst-nat --reply-src fd00::2 --reply-port-src 8053",
+    "conntrack -L -f ipv4 -p tcp --orig-port-dst 80 --orig-dst 10.0.0.1 --state ESTABLISHED",
   ]);
   stderr = "conntrack v1.4.7 (conntrack-tools): Operation failed: sorry, you must be root";
   await assert.rejects(flows.remove({ protocol: "udp", port: 53 }), /you must be root/);
@@ -48,9 +48,10 @@ Deno.test("flowsBy() asks for both versions of IP unless an address says which, 
 Deno.test("processStarts() tells this process from one that has ended, and from another of its number", async () => {
   const dead = new Deno.Command("true").spawn();
   await dead.status;
-  const { namespace, starts } = await processStarts(runProgram, [Deno.pid, dead.pid]);
+  const { namespace, starts } = (await processStarts(runProgram, [Deno.pid, dead.pid]))!;
   assert.match(namespace, /^\d+$/);
   assert.deepEqual([...starts.keys()], [Deno.pid]);
   assert(starts.get(Deno.pid)! > 0);
-  assert.deepEqual(parseStarts(""), { namespace: "0", starts: new Map() });
+  assert.deepEqual(parseStarts("\nend\n"), { namespace: "0", starts: new Map() });
+  assert.equal(parseStarts("pid:[7]\n1 2\n"), undefined, "it was cut off");
 });

@@ -141,3 +141,74 @@ Deno.test("Forwarder moves a server to another port, and one's table to another 
   await at.pass(1_200);
   assert.equal(at.led("twixt_tcp_81_any"), "1 2");
 });
+
+Deno.test("Forwarder leaves the rules to the process that it can't take over from, which takes them back", async () => {
+  const kernel = new FakeKernel();
+  await using old = setUp(kernel, 50);
+  old.forwarder.setPool(two());
+  await old.forwarder.serve(forwarded());
+  const at = setUp(kernel, 100, 50);
+  at.forwarder.setPool(one());
+  await at.forwarder.serve(forwarded());
+  await at.forwarder.serve(forwarded({ name: "more", port: 81 }));
+  const told = kernel.conntrack.length;
+  await at.forwarder.stop("web", false); // as where a second server can't be served
+  assert.equal(at.led(), "1", "it serves on");
+  await at.forwarder.drain();
+  await at.forwarder.end();
+  assert.equal(at.led(), "1", "and on");
+  assert.deepEqual([...kernel.tables.keys()], [NAME], "what the old one hasn't goes");
+  assert.ok(!kernel.conntrack.slice(told).some((args) => args.includes("--orig-port-dst 80")));
+  kernel.starts.delete(100);
+  await old.pass(1_200);
+  assert.equal(old.led(), "1 2", "the old one has it again");
+});
+
+Deno.test("Forwarder keeps for itself what it has taken over, once that is done", async () => {
+  const kernel = new FakeKernel();
+  const old = setUp(kernel, 50);
+  old.forwarder.setPool(two());
+  await old.forwarder.serve(forwarded());
+  const at = setUp(kernel, 100, 50);
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded());
+  at.forwarder.takenOver();
+  await old.forwarder.end();
+  await at.forwarder.end();
+  assert.deepEqual([...kernel.tables.keys()], []);
+});
+
+Deno.test("Forwarder takes nobody for dead because nobody has told", async () => {
+  const kernel = new FakeKernel();
+  await using other = setUp(kernel, 50);
+  other.forwarder.setPool(two());
+  await other.forwarder.serve(forwarded());
+  await using at = setUp(kernel);
+  kernel.mute = true;
+  await at.forwarder.sweep();
+  assert.ok(kernel.tables.has(NAME));
+  await assert.rejects(at.forwarder.serve(forwarded({ name: "b", port: 81 })), /can't be told/);
+  kernel.mute = false;
+  at.forwarder.setPool(two());
+  await at.forwarder.serve(forwarded({ name: "b", port: 81 }));
+});
+
+Deno.test("Forwarder ends UDP sessions with backends of the table that it replaces, and no others", async () => {
+  const kernel = new FakeKernel();
+  const dead = setUp(kernel, 50);
+  dead.forwarder.setPool(table("weight", [
+    member(1),
+    member(2),
+    member(3, { address: "fd00::3" }),
+  ]));
+  const udp = forwarded({ protocol: "udp", port: 53 });
+  await dead.forwarder.serve(udp);
+  kernel.starts.delete(50);
+  await using at = setUp(kernel);
+  at.forwarder.setPool(one());
+  kernel.conntrack.length = 0;
+  await at.forwarder.serve(udp);
+  const ended = kernel.conntrack.map((args) => /--reply-src (\S+)/.exec(args)?.[1]).sort();
+  assert.deepEqual(ended, ["10.0.0.2", "fd00::3"]);
+  await dead.forwarder.end();
+});

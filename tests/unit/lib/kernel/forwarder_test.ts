@@ -79,7 +79,7 @@ Deno.test.each(
     at.forwarder.setPool(one());
     await at.pass(100);
     const told = `-D -f ipv4 -p ${protocol} --orig-port-dst 80 ` +
-      "--reply-src 10.0.0.2 --reply-port-src 80";
+      "--dst-nat --reply-src 10.0.0.2 --reply-port-src 80";
     assert.deepEqual(at.kernel.conntrack, ended ? [told] : []);
   },
 );
@@ -227,4 +227,38 @@ Deno.test.each([
   await at.pass(200);
   assert.equal(at.log.lines.length, warned === undefined ? 0 : 1, at.log.lines.join());
   if (warned !== undefined) assert(at.log.lines[0]!.startsWith(`warning ${warned}`));
+});
+
+Deno.test("Forwarder writes a table anew when a change has failed that was done, or somebody has meddled", async () => {
+  await using at = setUp();
+  at.forwarder.setPool(table("weight", [member(1), member(2)]));
+  await at.forwarder.serve(forwarded());
+  at.kernel.tables.get(NAME)!.chains.delete("to_10.0.0.2_80"); // somebody else's doing
+  at.forwarder.setPool(table("weight", [member(1)]));
+  await at.pass(1_500);
+  assert.equal(at.led(), "1");
+  assert.ok(at.forwarder.upToDate);
+});
+
+Deno.test("Forwarder knows an address by whatever spelling", async () => {
+  await using at = setUp();
+  const two = ["fd88:1::2", "FD88:1:0::2"].map((address, i) => member(i, { address, port: 80 }));
+  at.forwarder.setPool(table("weight", two));
+  await at.forwarder.serve(forwarded());
+  const names = [...at.kernel.tables.get(NAME)!.chains.keys()].filter((name) => /^to_/.test(name));
+  assert.deepEqual(names, ["to_fd88.1..2_80"]);
+});
+
+Deno.test("Forwarder counts nothing any more for a server that has gone", async () => {
+  await using at = setUp();
+  at.kernel.flows =
+    "tcp 6 1 ESTABLISHED src=1.1.1.1 dst=10.0.0.1 sport=1 dport=80 src=10.0.0.1 dst=1.1.1.1";
+  at.forwarder.setPool(table("weight", [member(1)]));
+  await at.forwarder.serve(forwarded());
+  at.kernel.counted(NAME, "tx_to_10.0.0.1_80", 1, 100);
+  await at.forwarder.stop("web", false);
+  assert.equal(at.counters.sum(2, TX), 100, "what came before is counted");
+  if (at.kernel.tables.has(NAME)) at.kernel.counted(NAME, "tx_to_10.0.0.1_80", 1, 100);
+  await at.pass(2_500);
+  assert.equal(at.counters.sum(2, TX), 100, "the slot is another's");
 });
