@@ -18,6 +18,7 @@ import {
 } from "../../../lib/stats/layout.ts";
 import type { UdpSpec } from "../../../lib/udp_spec.ts";
 import { until } from "../../support/backends.ts";
+import { freePort } from "../../support/clients.ts";
 import { member } from "../../support/members.ts";
 import { BACKEND_SLOT, LIMITS, Plane, SERVER_SLOT } from "../../support/plane.ts";
 import { named, UDP, UdpPeer } from "../../support/udp.ts";
@@ -474,20 +475,21 @@ Deno.test("udp: a new table holds from the next datagram on, without a new socke
 
 Deno.test("udp: both protocols have the same port, each its own server", async () => {
   await using backend = named("one");
-  await using plane = balanced([backend]);
+  const port = freePort();
+  await using plane = balanced([backend], {}, { port });
   const { udp: _udp, ...tcp } = plane.server;
   plane.plane.handle({
     kind: "serve",
     server: {
       ...tcp as ServerTable,
-      ...{ name: "tcp", protocol: "tcp", pool: "pool", slot: 4, port: plane.port },
+      ...{ name: "tcp", protocol: "tcp", pool: "pool", slot: 4, port },
       ...{ hostname: "127.0.0.1", keyWidth: 4, maxConnections: 0, onRemove: "finish" },
       limits: LIMITS,
       access: { allowByDefault: true, rules: [] },
     },
   });
-  using conn = await plane.connect();
-  assert.equal(conn.remoteAddr.port, plane.port);
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  assert.equal(conn.remoteAddr.port, port);
   await using client = new UdpPeer();
-  assert.equal(await client.ask("x", plane.port), "one x");
+  assert.equal(await client.ask("x", port), "one x");
 });
