@@ -202,7 +202,7 @@ export class UdpSession implements OpenSession, Listed<UdpSession>, Sender {
   }
 }
 
-/** An address as the runtime writes it. */
+/** An address as the runtime writes it: unlike `canonicalIp()` it leaves an IPv4-mapped one mapped, as answers show it. */
 function canonical(address: string): string {
   const words = address.includes(":") ? parseIPv6(address) : undefined;
   return words === undefined ? address : printIPv6(words);

@@ -92,6 +92,21 @@ Deno.test("udp: only the backend's own answers are relayed", async () => {
   assert.equal(client.got.length, 1);
 });
 
+Deno.test.each([
+  { address: "::ffff:7f00:1" },
+  { address: "::FFFF:127.0.0.1" },
+])(
+  "udp: the answers of a backend are known by whatever spelling: $address",
+  async ({ address }) => {
+    await using backend = named("one");
+    await using plane = new Plane([], {}, { protocol: "udp", udp: UDP }, undefined, [
+      member(0, { address, port: backend.port }),
+    ]);
+    await using client = new UdpPeer();
+    assert.equal(await client.ask("x", plane.port), "one x");
+  },
+);
+
 Deno.test("udp: with follow_port a backend may answer from any port, and is answered there", async () => {
   await using backend = new UdpPeer();
   await using plane = balanced([backend], { followPort: true });
